@@ -1,0 +1,103 @@
+"""Grow a graph node by node; the operators infer the shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from latprof.errors import UnreadableModel
+from latprof.graph import Call, Graph, Node, Tensor
+from latprof.ops import infer_shapes
+
+
+class GraphBuilder:
+    """Collects tensors and nodes in running order; `finish` gives the frozen graph.
+
+    Parameters
+    ----------
+    name, source : str
+        As in `Graph`.
+    """
+
+    def __init__(self, name: str, source: str = "") -> None:
+        self.name, self.source = name, source
+        self.assumptions: list[str] = []
+        self._nodes: list[Node] = []
+        self._tensors: dict[str, Tensor] = {}
+        self._inputs: list[str] = []
+        self._node_names: set[str] = set()
+
+    def __contains__(self, tensor_name: str) -> bool:
+        return tensor_name in self._tensors
+
+    def tensor(self, name: str) -> Tensor:
+        """A tensor added before."""
+        return self._tensors[name]
+
+    def add_tensor(self, tensor: Tensor) -> str:
+        """Put a tensor in; its name comes back."""
+        if tensor.name in self._tensors:
+            raise UnreadableModel(f"tensor {tensor.name!r} of {self.name!r} is defined twice.")
+        self._tensors[tensor.name] = tensor
+        if tensor.role == "input":
+            self._inputs.append(tensor.name)
+        return tensor.name
+
+    def input(self, shape: Sequence[int], dtype: str = "float32", name: str = "input") -> str:
+        """Add a model input."""
+        return self.add_tensor(Tensor(name, tuple(shape), dtype, "input"))
+
+    def parameter(self, name: str, shape: Sequence[int], dtype: str = "float32") -> str:
+        """Add a trained weight."""
+        return self.add_tensor(Tensor(name, tuple(shape), dtype, "parameter"))
+
+    def add(
+        self,
+        op: str,
+        inputs: Iterable[str],
+        attributes: Mapping[str, Any] | None = None,
+        *,
+        name: str = "",
+        module: str = "",
+        outputs: Sequence[Tensor] | None = None,
+    ) -> tuple[str, ...]:
+        """Add a node; the names of its outputs come back.
+
+        Without `outputs` the operator infers them from its inputs.
+        """
+        node = Node(self._free_name(name or op), op, tuple(inputs), (), attributes or {}, module)
+        found = self._infer(node) if outputs is None else outputs
+        self._node_names.add(node.name)
+        self._nodes.append(replace(node, outputs=tuple(self.add_tensor(t) for t in found)))
+        return self._nodes[-1].outputs
+
+    def add_one(self, op: str, inputs: Iterable[str], **attributes: Any) -> str:
+        """Add a node with one output and keyword attributes; the output's name comes back."""
+        (output,) = self.add(op, inputs, attributes)
+        return output
+
+    def finish(self, outputs: Iterable[str]) -> Graph:
+        """The graph as built so far."""
+        return Graph(
+            name=self.name,
+            nodes=tuple(self._nodes),
+            tensors=self._tensors,
+            inputs=tuple(self._inputs),
+            outputs=tuple(outputs),
+            source=self.source,
+            assumptions=tuple(self.assumptions),
+        )
+
+    def _free_name(self, wanted: str) -> str:
+        name, count = wanted, 1
+        while name in self._node_names:
+            name, count = f"{wanted}_{count}", count + 1
+        return name
+
+    def _infer(self, node: Node) -> list[Tensor]:
+        inputs = tuple(self._tensors[name] if name else None for name in node.inputs)
+        shapes = infer_shapes(Call(node, inputs, ()))
+        dtype = next((t.dtype for t in inputs if t is not None), "float32")
+        names = [f"{node.name}:{i}" for i in range(len(shapes))]
+        return [Tensor(name, shape, dtype) for name, shape in zip(names, shapes, strict=True)]

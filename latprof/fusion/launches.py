@@ -1,0 +1,236 @@
+"""A launch in the making, and how it becomes a `Kernel`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from latprof.graph import Call, Graph, Shape, Tensor
+from latprof.kernel import Kernel
+from latprof.ops import OPS
+
+
+@dataclass
+class Launch:
+    """Graph nodes that one launch computes, while a fusion is being worked out.
+
+    Parameters
+    ----------
+    main : Call
+        The node that gives the launch its character.
+    calls : list of Call
+        Every node it computes, `main` included.
+    op : str
+        Name of the kernel; empty for the name `main` implies.
+    inputs : list of str
+        Activations that come in.
+    output : str
+        The tensor that leaves (the first, for an operator with several).
+    activation, residual, layout, inplace
+        As in `Kernel`.
+    """
+
+    main: Call
+    calls: list[Call]
+    inputs: list[str]
+    output: str
+    op: str = ""
+    activation: str = ""
+    residual: bool = False
+    layout: str = "nchw"
+    inplace: bool = False
+    dead: bool = field(default=False, compare=False)
+
+    @classmethod
+    def of(cls, call: Call) -> Launch:
+        """A launch that computes one node."""
+        inputs = [tensor.name for tensor in call.activations]
+        return cls(call, [call], inputs, call.outputs[0].name if call.outputs else "")
+
+    def absorb(self, other: Launch) -> None:
+        """Compute `other`, which reads this launch's output, as part of this launch."""
+        self.calls += other.calls
+        self.inputs += [name for name in other.inputs if name != self.output]
+        self.output = other.output
+        other.dead = True
+
+
+def kernel_of(launch: Launch) -> Kernel:
+    """The kernel that a finished launch stands for."""
+    call = launch.main
+    spec = OPS.get(call.node.op)
+    out = launch.calls[-1].outputs[0]
+    shapes = _shape_fields(call)
+    weights = {t.name: t for c in launch.calls for t in c.weights if t.role != "constant"}
+    weight_bytes = sum(t.bytes for t in weights.values())
+    view = spec is not None and spec.family == "view" and not launch.op
+    read = {t.name: t for c in launch.calls for t in c.activations if t.name in launch.inputs}
+    activation_bytes = sum(t.bytes for t in read.values())
+    written = sum(t.bytes for t in call.outputs) if len(call.outputs) > 1 else out.bytes
+    return Kernel(
+        name=call.node.name,
+        op=launch.op or _op_name(call),
+        operands=max(1, len(call.activations)),
+        activation=launch.activation,
+        residual=launch.residual,
+        inplace=launch.inplace,
+        layout=launch.layout,
+        dtype=(call.activations[0] if call.activations else out).dtype,
+        macs=sum(OPS[c.node.op].macs(c) for c in launch.calls if c.node.op in OPS),
+        elementwise_ops=sum(
+            OPS[c.node.op].elementwise_ops(c) for c in launch.calls if c.node.op in OPS
+        ),
+        params=sum(t.elements for t in weights.values() if t.role == "parameter"),
+        weight_bytes=weight_bytes,
+        bytes_read=0 if view else activation_bytes + weight_bytes,
+        bytes_written=0 if view else written,
+        nodes=tuple(c.node.name for c in launch.calls),
+        module=call.node.module,
+        **shapes,
+    )
+
+
+def _op_name(call: Call) -> str:
+    """The operator; a convolution by its kind, a pool of a whole map as ``mean``."""
+    op = call.node.op
+    if op == "conv":
+        weight, groups = call.input(1).shape, int(call.attributes.get("groups", 1))
+        if groups > 1:
+            return "depthwise" if weight[1] == 1 else "grouped"
+        return "pointwise" if math.prod(weight[2:]) == 1 else "conv"
+    if op == "adaptive_avg_pool" and math.prod(call.attributes["output_size"]) == 1:
+        return "mean"
+    return op
+
+
+def _shape_fields(call: Call) -> dict[str, Any]:
+    op = call.node.op
+    if op in ("conv", "conv_transpose"):
+        return _convolution_fields(call)
+    if op in ("linear", "matmul", "attention"):
+        return _product_fields(call)
+    x = _largest(call.activations) or call.outputs[0]
+    out = call.outputs[0]
+    batch, channels, height, width = _four(x.shape)
+    _, out_channels, out_height, out_width = _four(out.shape)
+    if len(call.outputs) > 1:
+        out_channels = channels
+    fields: dict[str, Any] = {
+        "batch": batch,
+        "in_channels": channels,
+        "in_height": height,
+        "in_width": width,
+        "out_channels": out_channels,
+        "out_height": out_height,
+        "out_width": out_width,
+    }
+    if "kernel" in call.attributes:
+        kernel = call.attributes["kernel"]
+        stride = call.attributes.get("stride", kernel)
+        fields |= {"kernel_height": kernel[0], "kernel_width": kernel[-1]}
+        fields |= {"stride_height": stride[0], "stride_width": stride[-1]}
+    if op in ("channel_shuffle", "group_norm"):
+        fields["groups"] = int(call.attributes.get("groups", 1))
+    return fields
+
+
+def _convolution_fields(call: Call) -> dict[str, Any]:
+    weight = call.input(1).shape
+    groups = int(call.attributes.get("groups", 1))
+    batch, _, in_height, in_width = _four(call.input(0).shape)
+    _, out_channels, out_height, out_width = _four(call.outputs[0].shape)
+    kernel = _two(weight[2:])
+    stride = _two(call.attributes.get("stride", (1, 1)))
+    return {
+        "batch": batch,
+        "in_channels": call.input(0).shape[1],
+        "in_height": in_height,
+        "in_width": in_width,
+        "out_channels": out_channels,
+        "out_height": out_height,
+        "out_width": out_width,
+        "kernel_height": kernel[0],
+        "kernel_width": kernel[1],
+        "stride_height": stride[0],
+        "stride_width": stride[1],
+        "dilation": max(call.attributes.get("dilation", (1,))),
+        "groups": groups,
+    }
+
+
+def _product_fields(call: Call) -> dict[str, Any]:
+    x, out = call.input(0).shape, call.outputs[0].shape
+    if call.node.op == "linear":
+        batch, rows = 1, math.prod(out[:-1])
+    else:
+        batch, rows = math.prod(out[:-2]), out[-2]
+    columns = call.input(1).shape[-2] if call.node.op == "attention" else out[-1]
+    return {"batch": batch, "in_channels": x[-1], "out_channels": columns,
+            "in_height": rows, "out_height": rows}  # fmt: skip
+
+
+def _two(values: Any) -> tuple[int, int]:
+    """Height and width of one, two or three spatial settings (1-D: height 1; 3-D: the last two)."""
+    sizes = (1, *values) if len(values) == 1 else tuple(values)[-2:]
+    return int(sizes[0]), int(sizes[1])
+
+
+def _four(shape: Shape) -> tuple[int, int, int, int]:
+    """Any shape as batch, channels, height, width, with the same number of elements."""
+    if len(shape) >= 4:
+        return math.prod((shape[0], *shape[2:-2])), shape[1], shape[-2], shape[-1]
+    if len(shape) == 3:
+        return shape[0], shape[1], 1, shape[2]
+    if len(shape) == 2:
+        return shape[0], shape[1], 1, 1
+    return 1, (shape[0] if shape else 1), 1, 1
+
+
+def _largest(tensors: tuple[Tensor, ...]) -> Tensor | None:
+    return max(tensors, key=lambda t: t.elements, default=None)
+
+
+class LaunchList:
+    """The launches of a graph while rules are applied; finds who feeds and who reads."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.all = [Launch.of(call) for call in graph.calls if call.node.op != "identity"]
+        self._output_names = set(graph.outputs)
+
+    @property
+    def alive(self) -> list[Launch]:
+        return [launch for launch in self.all if not launch.dead]
+
+    def producer(self, tensor: str) -> Launch | None:
+        """The launch that gives `tensor`, if it is its main output."""
+        return self._by_output().get(tensor)
+
+    def sole_reader(self, launch: Launch) -> Launch | None:
+        """The launch that alone reads what `launch` gives, if there is just one."""
+        if launch.output in self._output_names:
+            return None
+        readers = self._readers().get(launch.output, [])
+        return readers[0] if len(readers) == 1 else None
+
+    def refresh(self) -> None:
+        """Forget what was indexed, after launches have changed."""
+        self._outputs: dict[str, Launch] | None = None
+        self._inputs: dict[str, list[Launch]] | None = None
+
+    _outputs: dict[str, Launch] | None = None
+    _inputs: dict[str, list[Launch]] | None = None
+
+    def _by_output(self) -> dict[str, Launch]:
+        if self._outputs is None:
+            self._outputs = {launch.output: launch for launch in self.alive}
+        return self._outputs
+
+    def _readers(self) -> dict[str, list[Launch]]:
+        if self._inputs is None:
+            self._inputs = {}
+            for launch in self.alive:
+                for name in launch.inputs:
+                    self._inputs.setdefault(name, []).append(launch)
+        return self._inputs

@@ -1,0 +1,79 @@
+"""ONNX Runtime on the CPU."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import onnxruntime as ort
+
+from latprof.errors import MeasurementError
+from latprof.graph import Graph
+from latprof.kernel import Kernel
+from latprof.runtimes.onnx_writer import write_onnx
+from latprof.runtimes.onnxruntime_profile import kernel_times
+from latprof.runtimes.protocol import KernelTimes
+from latprof.runtimes.weights import input_values
+
+_QUIET = 3  # log errors only
+
+
+class OnnxRuntimeSession:
+    """An inference session; with a profile written to a file of its own when profiled."""
+
+    def __init__(
+        self, graph: Graph, kernels: Sequence[Kernel], *, threads: int, profiled: bool
+    ) -> None:
+        self._kernels = kernels if profiled else None
+        self._folder = tempfile.TemporaryDirectory(prefix="latprof-")
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = _QUIET
+        if profiled:
+            options.enable_profiling = True
+            options.profile_file_prefix = str(Path(self._folder.name) / "profile")
+        model = write_onnx(graph).SerializeToString()
+        try:
+            self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ORT raises its own kinds, all bare subclasses of Exception
+            raise MeasurementError(
+                f"ONNX Runtime cannot load {graph.name!r}: {str(error).splitlines()[0][:300]} "
+                "Try another --runtime, or predict instead of measuring."
+            ) from error
+        self._feed: dict[str, Any] = {
+            name: input_values(graph.tensors[name]) for name in graph.inputs
+        }
+
+    def run(self) -> None:
+        self._session.run(None, self._feed)
+
+    def finish(self) -> tuple[tuple[KernelTimes, ...], tuple[str, ...]]:
+        try:
+            if self._kernels is None:
+                return (), ()
+            file = Path(self._session.end_profiling())
+            return kernel_times(json.loads(file.read_bytes()), self._kernels)
+        finally:
+            del self._session
+            self._folder.cleanup()
+
+
+class OnnxRuntime:
+    """ONNX Runtime, CPU provider, every graph optimisation on (its default)."""
+
+    name = "onnxruntime"
+
+    def version(self) -> str:
+        return f"onnxruntime {ort.__version__}"
+
+    def open(
+        self, graph: Graph, kernels: Sequence[Kernel], *, threads: int, profiled: bool
+    ) -> OnnxRuntimeSession:
+        return OnnxRuntimeSession(graph, kernels, threads=threads, profiled=profiled)
+
+
+RUNTIME = OnnxRuntime()

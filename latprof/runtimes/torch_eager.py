@@ -1,0 +1,126 @@
+"""PyTorch, operator by operator, on the CPU.
+
+The graph runs as a straight line of ATen calls; a tensor is freed after its last reader, as it
+would be when Python leaves a module's forward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from time import perf_counter_ns
+from typing import Any
+
+import torch
+
+from latprof.errors import UnsupportedOp
+from latprof.graph import Call, Graph
+from latprof.kernel import Kernel
+from latprof.runtimes.protocol import KernelTimes
+from latprof.runtimes.torch_calls import CALLS
+from latprof.runtimes.weights import input_values, weight_values
+
+Run = Callable[[list[Any]], Any]
+
+
+class TorchEagerSession:
+    """The calls of a graph, ready to run one after another."""
+
+    def __init__(
+        self, graph: Graph, kernels: Sequence[Kernel], *, threads: int, profiled: bool
+    ) -> None:
+        unknown = sorted({node.op for node in graph.nodes} - CALLS.keys())
+        if unknown:
+            raise UnsupportedOp(
+                f"{graph.name!r} uses {', '.join(unknown)}, which latprof cannot yet run under "
+                "PyTorch. `latprof predict` still answers, with a bound for these."
+            )
+        torch.set_num_threads(threads)
+        self._kernels = {kernel.nodes[0]: kernel for kernel in kernels} if profiled else {}
+        self._profiled = profiled
+        slots = {name: index for index, name in enumerate(graph.tensors)}
+        self._values: list[Any] = [None] * len(slots)
+        for name, tensor in graph.tensors.items():
+            if tensor.is_weight:
+                self._values[slots[name]] = _weight(graph, name)
+        for name in graph.inputs:
+            self._values[slots[name]] = torch.from_numpy(input_values(graph.tensors[name]))
+        last = {name: node.name for node in graph.nodes for name in node.inputs if name}
+        kept = {*graph.outputs, *graph.inputs}
+        self._steps = [
+            _step(call, slots, [slots[n] for n in _freed(call, last, kept)])
+            for call in graph.calls
+        ]
+        self._names = [call.node.name for call in graph.calls]
+        self._times_ns: list[list[int]] = [[] for _ in self._steps]
+
+    def run(self) -> None:
+        values = self._values
+        with torch.inference_mode():
+            if not self._profiled:
+                for step in self._steps:
+                    step(values)
+                return
+            for step, times in zip(self._steps, self._times_ns, strict=True):
+                started = perf_counter_ns()
+                step(values)
+                times.append(perf_counter_ns() - started)
+
+    def finish(self) -> tuple[tuple[KernelTimes, ...], tuple[str, ...]]:
+        found: list[KernelTimes] = []
+        unmatched: list[str] = []
+        for name, times in zip(self._names, self._times_ns, strict=True):
+            if name in self._kernels:
+                found.append(KernelTimes(self._kernels[name], tuple(t / 1e6 for t in times)))
+            elif self._profiled:
+                unmatched.append(name)
+        self._values.clear()
+        return tuple(found), tuple(unmatched)
+
+
+def _weight(graph: Graph, name: str) -> torch.Tensor:
+    readers = graph.consumers[name]
+    norm = any(node.op.endswith("_norm") and name in node.inputs[1:5:3] for node in readers)
+    values = weight_values(graph.tensors[name], positive=norm)
+    return torch.from_numpy(values.copy())
+
+
+def _freed(call: Call, last: dict[str, str], kept: set[str]) -> list[str]:
+    """Activations nobody needs once `call` has run."""
+    read = {t.name for t in call.activations if last.get(t.name) == call.node.name}
+    never_read = {t.name for t in call.outputs if t.name not in last}
+    return sorted((read | never_read) - kept)
+
+
+def _step(call: Call, slots: dict[str, int], freed: list[int]) -> Run:
+    function = CALLS[call.node.op](call)
+    taken = [slots[tensor.name] if tensor else -1 for tensor in call.inputs]
+    given = [slots[tensor.name] for tensor in call.outputs]
+
+    def step(values: list[Any]) -> None:
+        result = function(*(values[i] if i >= 0 else None for i in taken))
+        if len(given) == 1 and not isinstance(result, (tuple, list)):
+            values[given[0]] = result
+        else:
+            for slot, part in zip(given, result, strict=False):
+                values[slot] = part
+        for slot in freed:
+            values[slot] = None
+
+    return step
+
+
+class TorchEager:
+    """PyTorch eager mode on the CPU."""
+
+    name = "torch-eager"
+
+    def version(self) -> str:
+        return f"torch {torch.__version__}"
+
+    def open(
+        self, graph: Graph, kernels: Sequence[Kernel], *, threads: int, profiled: bool
+    ) -> TorchEagerSession:
+        return TorchEagerSession(graph, kernels, threads=threads, profiled=profiled)
+
+
+RUNTIME = TorchEager()
