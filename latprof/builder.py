@@ -78,13 +78,26 @@ class GraphBuilder:
         return output
 
     def finish(self, outputs: Iterable[str]) -> Graph:
-        """The graph as built so far."""
+        """The graph as built so far, without nodes that no output needs, as runtimes drop them."""
+        outputs = tuple(outputs)
+        needed, nodes = set(outputs), []
+        for node in reversed(self._nodes):
+            if needed.intersection(node.outputs):
+                needed |= set(node.inputs)
+                nodes.append(node)
+        dropped = {
+            name
+            for node in self._nodes
+            if not needed.intersection(node.outputs)
+            for name in (*node.inputs, *node.outputs)
+        }
+        kept = needed | set(self._inputs) | {name for node in nodes for name in node.outputs}
         return Graph(
             name=self.name,
-            nodes=tuple(self._nodes),
-            tensors=self._tensors,
+            nodes=tuple(reversed(nodes)),
+            tensors={n: t for n, t in self._tensors.items() if n in kept or n not in dropped},
             inputs=tuple(self._inputs),
-            outputs=tuple(outputs),
+            outputs=outputs,
             source=self.source,
             assumptions=tuple(self.assumptions),
         )
@@ -99,5 +112,7 @@ class GraphBuilder:
         inputs = tuple(self._tensors[name] if name else None for name in node.inputs)
         shapes = infer_shapes(Call(node, inputs, ()))
         dtype = next((t.dtype for t in inputs if t is not None), "float32")
+        if len(shapes) == 1:
+            return [Tensor(node.name, shapes[0], dtype)]
         names = [f"{node.name}:{i}" for i in range(len(shapes))]
         return [Tensor(name, shape, dtype) for name, shape in zip(names, shapes, strict=True)]

@@ -199,7 +199,9 @@ class Graph:
 
     def _check(self) -> None:
         if len(self.nodes) > MAX_NODES:
-            raise UnreadableModel(f"{self.name!r} has {len(self.nodes)} nodes; {MAX_NODES} at most.")
+            raise UnreadableModel(
+                f"{self.name!r} has {len(self.nodes)} nodes; {MAX_NODES} at most."
+            )
         known = {t.name for t in self.tensors.values() if t.is_weight} | set(self.inputs)
         names: set[str] = set()
         for node in self.nodes:

@@ -39,8 +39,8 @@ class Kernel:
     inplace : bool
         Whether the result overwrites the input.
     layout : str
-        What the runtime keeps the activation in, where that matters: ``nchw``, ``blocked`` or ``from_plain``
-        (reads plain, writes blocked).
+        What the runtime keeps the activation in, where that matters: ``nchw``, ``blocked``, or
+        ``from_plain`` when it reads the one and writes the other.
     dtype : str
     macs, elementwise_ops : int
     params : int

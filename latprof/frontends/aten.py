@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from latprof.errors import CaptureFailed
-from latprof.frontends.aten_calls import AtenCall, Ref, Translator
+from latprof.frontends.aten_calls import AtenCall, Ref, Translator, module_path, target_name
 from latprof.frontends.aten_operators import TRANSLATIONS
 
-__all__ = ["AtenCall", "Ref", "Translator", "translate"]
+__all__ = ["AtenCall", "Ref", "Translator", "module_path", "target_name", "translate"]
 
 
 def translate(translator: Translator, call: AtenCall) -> None:
@@ -33,7 +33,9 @@ def translate(translator: Translator, call: AtenCall) -> None:
     known = TRANSLATIONS.get(call.operator)
     try:
         if known is None:
-            translator.emit(call, f"aten.{call.operator}", _refs(call.arguments.values()))
+            # Operators of other libraries say whose they are: torchvision.nms.
+            op = call.operator if "." in call.operator else f"aten.{call.operator}"
+            translator.emit(call, op, _refs(call.arguments.values()))
         else:
             known(translator, call)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from latprof.builder import GraphBuilder
 from latprof.graph import Graph, Scalar, Tensor
+
+# Operators that only run a graph within the graph under some setting (torch.no_grad, autocast):
+# their inner calls are read as if they stood outside.
+WRAPPERS = ("wrap_with_set_grad_enabled", "wrap_with_autocast")
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,7 @@ class AtenCall:
     Parameters
     ----------
     target : str
-        The operator without its namespace: ``conv2d.default``, ``add.Tensor``, ``hardtanh_``.
+        As `target_name` gives it: ``conv2d.default``, ``add.Tensor``, ``torchvision.nms.default``.
     arguments : mapping of str to value
         By schema name; tensors are `Ref`, lists of tensors are tuples of `Ref`. Arguments left
         at their default may be absent.
@@ -41,7 +46,9 @@ class AtenCall:
     @property
     def operator(self) -> str:
         """The target without overload and without the mark of in-place forms."""
-        return self.target.split(".")[0].removesuffix("_")
+        name = self.target.rpartition(".")[0] or self.target
+        # add_, but not __and__
+        return name if name.endswith("__") else name.removesuffix("_")
 
     @property
     def in_place(self) -> bool:
@@ -55,11 +62,30 @@ class AtenCall:
         return default if value is None else value
 
 
+def target_name(text: str) -> str:
+    """An operator's name without its namespace, if that is ATen's or that of control flow.
+
+    >>> target_name("torch.ops.aten.add.Tensor"), target_name("aten.relu_.default")
+    ('add.Tensor', 'relu_.default')
+    """
+    return text.removeprefix("torch.ops.").removeprefix("aten.").removeprefix("higher_order.")
+
+
+def module_path(path: str) -> str:
+    """The dotted path of a module, as torch.export writes it in its various versions."""
+    if path.startswith("_empty_nn_module_stack"):
+        return ""  # what torch puts where it has lost track
+    return path.removeprefix("L__self__").removeprefix("L['self']").removeprefix(".")
+
+
 class Translator:
     """Collects ATen calls into a graph.
 
     Results that only rename a tensor (dropout at inference, detach, contiguous) are resolved
     to the original, so that whoever reads the graph sees who really feeds whom.
+
+    A tensor's name in the graph may differ from the one that calls know it by: parameters are
+    shown by their path, and what would then be called like one is numbered.
 
     Parameters
     ----------
@@ -69,27 +95,33 @@ class Translator:
 
     def __init__(self, name: str, source: str = "") -> None:
         self.builder = GraphBuilder(name, source)
-        self._renamed: dict[str, str] = {}
+        self._shown: dict[str, str] = {}  # by the names that calls use
         self._transposed_weights: dict[str, AtenCall] = {}
+        self._taken: Counter[str] = Counter()
         self._scalars = 0
 
-    def add_input(self, tensor: Tensor) -> None:
-        """Add an input, parameter, buffer or constant of the model."""
-        self.builder.add_tensor(tensor)
+    def add_input(self, tensor: Tensor, known_as: str = "") -> None:
+        """Add an input, parameter, buffer or constant of the model.
+
+        `known_as` is the name that calls use for it, if that is not its own.
+        """
+        self.builder.add_tensor(self._define(tensor, known_as or tensor.name))
 
     def rename(self, new: str, ref: Ref) -> None:
         """Let `new` stand for the tensor behind `ref`."""
-        self._renamed[new] = ref.name
+        self._shown[new] = self._shown.get(ref.name, ref.name)
 
     def name_of(self, ref: Ref) -> str:
         """The tensor that `ref` stands for in the graph."""
-        name = ref.name
-        while name in self._renamed:
-            name = self._renamed[name]
+        name = self._shown.get(ref.name, ref.name)
         if name in self._transposed_weights and name not in self.builder:
             # Somebody wants the transposed weight itself: only now does it become a node.
             call = self._transposed_weights[name]
-            self.emit(call, "transpose", [call.arguments["self"]], order=(1, 0))
+            source = self.name_of(call.arguments["self"])
+            self.builder.add(
+                "transpose", [source], {"order": (1, 0)},
+                name=name, module=call.module, outputs=call.outputs,
+            )  # fmt: skip
         return name
 
     def tensor(self, ref: Ref) -> Tensor:
@@ -98,23 +130,27 @@ class Translator:
 
     def untransposed(self, ref: Ref) -> Ref | None:
         """The weight whose transpose `ref` is, if it is one."""
-        call = self._transposed_weights.get(ref.name)
+        call = self._transposed_weights.get(self._shown.get(ref.name, ref.name))
         return None if call is None else call.arguments["self"]
 
     def note_transposed_weight(self, call: AtenCall) -> None:
-        self._transposed_weights[call.outputs[0].name] = call
+        """Remember a transposed weight without a node: a linear layer is written with one."""
+        (output,) = call.outputs
+        name = self._define(output, output.name).name
+        renamed = replace(output, name=name)
+        self._transposed_weights[name] = replace(call, outputs=(renamed,))
 
     def is_weight(self, ref: Ref) -> bool:
         """Whether `ref` is stored with the model."""
-        name = self.name_of(ref)
+        name = self._shown.get(ref.name, ref.name)
         return name in self.builder and self.builder.tensor(name).is_weight
 
     def scalar(self, value: Scalar, like: str = "float32") -> str:
         """A constant holding one number; its name comes back."""
         self._scalars += 1
         dtype = "bool" if isinstance(value, bool) else like
-        tensor = Tensor(f"scalar_{self._scalars}", (), dtype, "constant", (value,))
-        return self.builder.add_tensor(tensor)
+        name = self._free_name(f"scalar_{self._scalars}")
+        return self.builder.add_tensor(Tensor(name, (), dtype, "constant", (value,)))
 
     def emit(self, call: AtenCall, op: str, operands: Iterable[Any], **attributes: Any) -> None:
         """Add one node that computes `call` as `op` of `operands`.
@@ -130,13 +166,23 @@ class Translator:
         ]
         while inputs and not inputs[-1]:
             inputs.pop()
-        if call.in_place:
-            attributes["inplace"] = True
-        name = call.outputs[0].name if call.outputs else op
-        self.builder.add(
-            op, inputs, attributes, name=name, module=call.module, outputs=call.outputs
-        )
+        outputs = [self._define(tensor, tensor.name) for tensor in call.outputs]
+        name = outputs[0].name if outputs else op
+        self.builder.add(op, inputs, attributes, name=name, module=call.module, outputs=outputs)
 
     def finish(self, outputs: Iterable[str]) -> Graph:
         """The graph, with names resolved."""
-        return self.builder.finish(self.name_of(Ref(name)) for name in outputs)
+        return self.builder.finish([self.name_of(Ref(name)) for name in outputs])
+
+    def _define(self, tensor: Tensor, known_as: str) -> Tensor:
+        """`tensor` under a name that is free in the graph; calls know it as `known_as`."""
+        name = self._free_name(tensor.name)
+        self._shown[known_as] = name
+        return tensor if name == tensor.name else replace(tensor, name=name)
+
+    def _free_name(self, wanted: str) -> str:
+        name = wanted
+        while name in self.builder or name in self._transposed_weights:
+            self._taken[wanted] += 1  # remembered: a file may give a million tensors one name
+            name = f"{wanted}_{self._taken[wanted]}"
+        return name

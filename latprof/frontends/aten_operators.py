@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from latprof.frontends.aten_calls import AtenCall, Translator
-from latprof.graph import Shape
-
-Translate = Callable[[Translator, AtenCall], None]
+from latprof.frontends.aten_movements import MOVEMENTS, Translate, axis_of, shape_of
 
 
 def _per_axis(value: Any, axes: int) -> tuple[int, ...]:
@@ -20,12 +19,16 @@ def _both_sides(pads: Sequence[int]) -> tuple[tuple[int, int], ...]:
     return tuple((pad, pad) for pad in pads)
 
 
-def _axis(axis: int, rank: int) -> int:
-    return axis % rank if rank else 0
+def _emit_first(
+    t: Translator, call: AtenCall, op: str, operands: Sequence[Any], **settings: Any
+) -> None:
+    """`op` gives the first output; the rest (indices, saved statistics) are not costed.
 
-
-def _shape(t: Translator, call: AtenCall, key: str = "self") -> Shape:
-    return t.tensor(call.arguments[key]).shape
+    They are nodes of an unknown operator, and fall out of the graph if nobody reads them.
+    """
+    t.emit(replace(call, outputs=call.outputs[:1]), op, operands, **settings)
+    for extra in call.outputs[1:]:
+        t.emit(replace(call, outputs=(extra,)), f"aten.{call.operator}", operands[:1])
 
 
 def _conv(t: Translator, call: AtenCall) -> None:
@@ -58,9 +61,7 @@ def _conv(t: Translator, call: AtenCall) -> None:
 
 
 def _linear(t: Translator, call: AtenCall) -> None:
-    t.emit(
-        call, "linear", [call.arguments["input"], call.arguments["weight"], call.get("bias")]
-    )
+    t.emit(call, "linear", [call.arguments["input"], call.arguments["weight"], call.get("bias")])
 
 
 def _product(t: Translator, call: AtenCall) -> None:
@@ -79,35 +80,16 @@ def _product(t: Translator, call: AtenCall) -> None:
         t.emit(call, "matmul", [left, right, bias])
 
 
-def _transpose(t: Translator, call: AtenCall) -> None:
-    rank = len(_shape(t, call))
-    if call.operator == "permute":
-        order = tuple(_axis(axis, rank) for axis in call.arguments["dims"])
-    else:
-        axes = list(range(rank))
-        a, b = _axis(call.get("dim0", 0), rank), _axis(call.get("dim1", -1), rank)
-        axes[a], axes[b] = axes[b], axes[a]
-        order = tuple(axes)
-    source = call.arguments["self"]
-    if order == (1, 0) and t.is_weight(source):
-        t.note_transposed_weight(call)
-    else:
-        t.emit(call, "transpose", [source], order=order)
-
-
 def _batch_norm(t: Translator, call: AtenCall) -> None:
     operands = [call.arguments["input"], call.get("weight"), call.get("bias")]
     operands += [call.get("running_mean"), call.get("running_var")]
-    # The native forms also give the saved statistics; at inference nobody reads them.
-    first = AtenCall(call.target, call.arguments, call.outputs[:1], call.module)
-    t.emit(first, "batch_norm", operands, eps=call.get("eps", 1e-5))
+    _emit_first(t, call, "batch_norm", operands, eps=call.get("eps", 1e-5))
 
 
 def _layer_norm(t: Translator, call: AtenCall) -> None:
     operands = [call.arguments["input"], call.get("weight"), call.get("bias")]
     axes = len(call.arguments["normalized_shape"])
-    first = AtenCall(call.target, call.arguments, call.outputs[:1], call.module)
-    t.emit(first, "layer_norm", operands, axes=axes, eps=call.get("eps", 1e-5))
+    _emit_first(t, call, "layer_norm", operands, axes=axes, eps=call.get("eps", 1e-5))
 
 
 def _group_norm(t: Translator, call: AtenCall) -> None:
@@ -119,10 +101,8 @@ def _group_norm(t: Translator, call: AtenCall) -> None:
 
 def _attention(t: Translator, call: AtenCall) -> None:
     operands = [call.arguments[key] for key in ("query", "key", "value")]
-    first = AtenCall(call.target, call.arguments, call.outputs[:1], call.module)
-    t.emit(
-        first, "attention", [*operands, call.get("attn_mask")], causal=call.get("is_causal", False)
-    )
+    operands.append(call.get("attn_mask"))
+    _emit_first(t, call, "attention", operands, causal=call.get("is_causal", False))
 
 
 def _unary(op: str, **attributes: Any) -> Translate:
@@ -161,6 +141,41 @@ def _binary(op: str) -> Translate:
     return translate
 
 
+def _reversed_sub(t: Translator, call: AtenCall) -> None:
+    t.emit(call, "sub", [call.arguments["other"], call.arguments["self"]])
+
+
+def _where(t: Translator, call: AtenCall) -> None:
+    t.emit(call, "where", [call.arguments[key] for key in ("condition", "self", "other")])
+
+
+def _masked_fill(t: Translator, call: AtenCall) -> None:
+    t.emit(call, "where", [call.arguments[key] for key in ("mask", "value", "self")])
+
+
+def _instance_norm(t: Translator, call: AtenCall) -> None:
+    operands = [call.arguments["input"], call.get("weight"), call.get("bias")]
+    t.emit(call, "instance_norm", operands, eps=call.get("eps", 1e-5))
+
+
+def _rms_norm(t: Translator, call: AtenCall) -> None:
+    axes = len(call.arguments["normalized_shape"])
+    operands = [call.arguments["input"], call.get("weight")]
+    _emit_first(t, call, "rms_norm", operands, axes=axes, eps=call.get("eps", 1e-5))
+
+
+def _extreme(op: str) -> Translate:
+    def translate(t: Translator, call: AtenCall) -> None:
+        if "other" in call.arguments:
+            t.emit(call, f"{op}imum", [call.arguments["self"], call.arguments["other"]])
+            return
+        _reduce(op)(t, replace(call, outputs=call.outputs[:1]))
+        if call.outputs[1:]:  # falls out of the graph if nobody reads the indices
+            _reduce(f"arg{op}")(t, replace(call, outputs=call.outputs[1:]))
+
+    return translate
+
+
 def _pool(op: str) -> Translate:
     def translate(t: Translator, call: AtenCall) -> None:
         kernel_given = call.arguments["kernel_size"]
@@ -176,8 +191,7 @@ def _pool(op: str) -> Translate:
             settings["dilation"] = _per_axis(call.get("dilation", 1), axes)
         else:
             settings["count_padding"] = call.get("count_include_pad", True)
-        first = AtenCall(call.target, call.arguments, call.outputs[:1], call.module)
-        t.emit(first, op, [call.arguments["self"]], **settings)
+        _emit_first(t, call, op, [call.arguments["self"]], **settings)
 
     return translate
 
@@ -186,24 +200,23 @@ def _adaptive(op: str) -> Translate:
     def translate(t: Translator, call: AtenCall) -> None:
         axes = int(call.operator.removesuffix("_with_indices")[-2])
         size = _per_axis(call.arguments["output_size"], axes)
-        first = AtenCall(call.target, call.arguments, call.outputs[:1], call.module)
-        t.emit(first, op, [call.arguments["self"]], output_size=size)
+        _emit_first(t, call, op, [call.arguments["self"]], output_size=size)
 
     return translate
 
 
 def _reduce(op: str) -> Translate:
     def translate(t: Translator, call: AtenCall) -> None:
-        rank = len(_shape(t, call))
+        rank = len(shape_of(t, call))
         asked = call.get("dim", tuple(range(rank)))
         axes = (asked,) if isinstance(asked, int) else tuple(asked)
         axes = axes or tuple(range(rank))
-        first = AtenCall(call.target, call.arguments, call.outputs[:1], call.module)
-        t.emit(
-            first,
+        _emit_first(
+            t,
+            call,
             op,
             [call.arguments["self"]],
-            axes=tuple(sorted(_axis(axis, rank) for axis in axes)),
+            axes=tuple(sorted(axis_of(axis, rank) for axis in axes)),
             keepdims=call.get("keepdim", False),
         )
 
@@ -212,115 +225,14 @@ def _reduce(op: str) -> Translate:
 
 def _softmax(op: str) -> Translate:
     def translate(t: Translator, call: AtenCall) -> None:
-        axis = _axis(call.arguments["dim"], len(_shape(t, call)))
+        axis = axis_of(call.arguments["dim"], len(shape_of(t, call)))
         t.emit(call, op, [call.arguments["self"]], axis=axis)
 
     return translate
 
 
-def _reshape(t: Translator, call: AtenCall) -> None:
-    source = call.arguments["self"]
-    if t.is_weight(source) or call.outputs[0].shape != t.tensor(source).shape:
-        t.emit(call, "reshape", [source], shape=call.outputs[0].shape)
-    else:
-        t.rename(call.outputs[0].name, source)
-
-
-def _expand(t: Translator, call: AtenCall) -> None:
-    source = call.arguments["self"]
-    if call.outputs[0].shape == t.tensor(source).shape:
-        t.rename(call.outputs[0].name, source)
-    else:
-        t.emit(call, "expand", [source], shape=call.outputs[0].shape)
-
-
-def _concat(t: Translator, call: AtenCall) -> None:
-    refs = call.arguments["tensors"]
-    if call.operator == "stack":
-        rank = len(call.outputs[0].shape)
-        t.emit(call, "stack", refs, axis=_axis(call.get("dim", 0), rank))
-    else:
-        t.emit(call, "concat", refs, axis=_axis(call.get("dim", 0), len(t.tensor(refs[0]).shape)))
-
-
-def _split(t: Translator, call: AtenCall) -> None:
-    axis = _axis(call.get("dim", 0), len(_shape(t, call)))
-    sizes = tuple(tensor.shape[axis] for tensor in call.outputs)
-    t.emit(call, "split", [call.arguments["self"]], axis=axis, sizes=sizes)
-
-
-def _unbind(t: Translator, call: AtenCall) -> None:
-    axis = _axis(call.get("dim", 0), len(_shape(t, call)))
-    t.emit(call, "unbind", [call.arguments["self"]], axis=axis)
-
-
-def _slice(t: Translator, call: AtenCall) -> None:
-    shape = _shape(t, call)
-    axis = _axis(call.get("dim", 0), len(shape))
-    start, stop, step = slice(
-        call.get("start"), call.get("end"), call.get("step", 1)
-    ).indices(shape[axis])
-    if (start, stop, step) == (0, shape[axis], 1):
-        t.rename(call.outputs[0].name, call.arguments["self"])
-    else:
-        t.emit(
-            call, "slice", [call.arguments["self"]], axis=axis, start=start, stop=stop, step=step
-        )
-
-
-def _select(t: Translator, call: AtenCall) -> None:
-    shape = _shape(t, call)
-    axis = _axis(call.get("dim", 0), len(shape))
-    index = call.arguments["index"] % shape[axis]
-    t.emit(call, "select", [call.arguments["self"]], axis=axis, index=index)
-
-
-def _pad(t: Translator, call: AtenCall) -> None:
-    rank, flat = len(_shape(t, call)), list(call.arguments["pad"])
-    # Listed from the last axis backwards, two numbers an axis (torch.nn.functional.pad).
-    pairs = [tuple(flat[i : i + 2]) for i in range(0, len(flat), 2)]
-    pads = [(0, 0)] * (rank - len(pairs)) + pairs[::-1]
-    t.emit(
-        call,
-        "pad",
-        [call.arguments["self"]],
-        padding=tuple(pads),
-        mode=call.get("mode", "constant"),
-        value=call.get("value", 0.0),
-    )
-
-
-def _resize(t: Translator, call: AtenCall) -> None:
-    mode = "nearest" if "nearest" in call.operator else "linear"
-    mode = "cubic" if "bicubic" in call.operator else mode
-    t.emit(
-        call,
-        "resize",
-        [call.get("self", call.get("input"))],
-        size=call.outputs[0].shape[2:],
-        mode=mode,
-        align_corners=call.get("align_corners", False),
-    )
-
-
 def _embedding(t: Translator, call: AtenCall) -> None:
     t.emit(call, "embedding", [call.arguments["weight"], call.arguments["indices"]])
-
-
-def _shuffle(t: Translator, call: AtenCall) -> None:
-    t.emit(call, "channel_shuffle", [call.arguments["self"]], groups=call.arguments["groups"])
-
-
-def _rename(t: Translator, call: AtenCall) -> None:
-    t.rename(call.outputs[0].name, call.get("self", call.get("input")))
-
-
-def _cast(t: Translator, call: AtenCall) -> None:
-    source = call.get("self")
-    if t.tensor(source).dtype == call.outputs[0].dtype:
-        t.rename(call.outputs[0].name, source)
-    else:
-        t.emit(call, "cast", [source])
 
 
 def _square(t: Translator, call: AtenCall) -> None:
@@ -341,14 +253,14 @@ _ADAPTIVE = {
 }
 
 TRANSLATIONS: dict[str, Translate] = {
+    **MOVEMENTS,
     **dict.fromkeys(
-        ("conv1d", "conv2d", "conv3d", "convolution", "_convolution", "conv_transpose1d",
-         "conv_transpose2d", "conv_transpose3d"),
+        ("conv1d", "conv2d", "conv3d", "convolution", "_convolution", "_convolution_mode",
+         "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"),
         _conv,
     ),
     "linear": _linear,
     **dict.fromkeys(("mm", "bmm", "matmul", "addmm", "baddbmm"), _product),
-    **dict.fromkeys(("t", "transpose", "permute", "swapaxes"), _transpose),
     **dict.fromkeys(
         ("batch_norm", "native_batch_norm", "_native_batch_norm_legit_no_training",
          "_native_batch_norm_legit", "cudnn_batch_norm"),
@@ -356,6 +268,8 @@ TRANSLATIONS: dict[str, Translate] = {
     ),
     **dict.fromkeys(("layer_norm", "native_layer_norm"), _layer_norm),
     "group_norm": _group_norm,
+    "instance_norm": _instance_norm,
+    **dict.fromkeys(("rms_norm", "_fused_rms_norm"), _rms_norm),
     "scaled_dot_product_attention": _attention,
     "relu": _unary("relu"),
     "relu6": _unary("relu6"),
@@ -373,34 +287,21 @@ TRANSLATIONS: dict[str, Translate] = {
     },
     "prelu": lambda t, c: t.emit(c, "prelu", [c.arguments["self"], c.arguments["weight"]]),
     **{name: _binary(name) for name in ("add", "sub", "mul", "div", "pow", "minimum", "maximum")},
+    "rsub": _reversed_sub,
+    "remainder": _binary("mod"),
+    **dict.fromkeys(("gt", "ge"), _binary("greater")),
+    **dict.fromkeys(("lt", "le"), _binary("less")),
+    **dict.fromkeys(("eq", "ne"), _binary("equal")),
+    **dict.fromkeys(("logical_not", "bitwise_not"), _unary("not")),
+    "where": _where,
+    "masked_fill": _masked_fill,
     "square": _square,
     **_POOLS,
     **_ADAPTIVE,
     **{name: _reduce(name) for name in ("mean", "sum", "argmax", "argmin", "prod", "var")},
     **{f"a{kind}": _reduce(kind) for kind in ("max", "min")},
+    **{kind: _extreme(kind) for kind in ("max", "min")},
     **dict.fromkeys(("softmax", "_softmax"), _softmax("softmax")),
     **dict.fromkeys(("log_softmax", "_log_softmax"), _softmax("log_softmax")),
-    **dict.fromkeys(
-        ("view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "_unsafe_view"),
-        _reshape,
-    ),
-    **dict.fromkeys(("expand", "expand_as", "broadcast_to"), _expand),
-    **dict.fromkeys(("cat", "concat", "concatenate", "stack"), _concat),
-    **dict.fromkeys(("split", "split_with_sizes", "chunk", "tensor_split"), _split),
-    "unbind": _unbind,
-    "slice": _slice,
-    "select": _select,
-    **dict.fromkeys(("pad", "constant_pad_nd"), _pad),
-    **dict.fromkeys(
-        ("upsample_nearest2d", "upsample_bilinear2d", "upsample_bicubic2d", "interpolate"),
-        _resize,
-    ),
     "embedding": _embedding,
-    "channel_shuffle": _shuffle,
-    **dict.fromkeys(
-        ("dropout", "feature_dropout", "alpha_dropout", "detach", "contiguous", "clone", "alias",
-         "lift_fresh_copy", "identity"),
-        _rename,
-    ),
-    **dict.fromkeys(("to", "_to_copy", "type_as", "float", "half"), _cast),
 }  # fmt: skip

@@ -6,11 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from latprof.errors import BadReference, CaptureFailed
-from latprof.graph import DTYPE_BYTES, Shape
+from latprof.errors import BadReference, CaptureFailed, ShapeMismatch
+from latprof.graph import DTYPE_BYTES, Shape, Tensor
 
 _SPEC = re.compile(r"^(?:(?P<name>[\w.\-/]+)=)?(?P<shape>\d+(?:x\d+)*)(?::(?P<dtype>\w+))?$")
-DEFAULT_IMAGE_SIZE = 224  # the size every network of the zoo but Inception and Xception is quoted at
+# The size every network of the zoo but Inception and Xception is quoted at.
+DEFAULT_IMAGE_SIZE = 224
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class InputSpec:
 
     @property
     def text(self) -> str:
-        return "x".join(map(str, self.shape)) + ("" if self.dtype == "float32" else f":{self.dtype}")
+        sizes = "x".join(map(str, self.shape))
+        return sizes if self.dtype == "float32" else f"{sizes}:{self.dtype}"
 
 
 def parse_input(text: str) -> InputSpec:
@@ -79,3 +81,37 @@ def guess_input(weights: Sequence[Shape], name: str) -> tuple[tuple[InputSpec, .
         f"cannot guess what {name!r} takes in: it has no convolution or linear weight. "
         "Say it with --input, as in --input 1x3x224x224."
     )
+
+
+def require_inputs(wanted: Sequence[InputSpec], held: Sequence[Tensor], *, advice: str) -> None:
+    """Check that a file of fixed shapes takes in what the user asked for.
+
+    Parameters
+    ----------
+    wanted : sequence of InputSpec
+        What the user gave; nothing is checked if that is nothing.
+    held : sequence of Tensor
+        The inputs in the file.
+    advice : str
+        What to do about a difference.
+
+    Raises
+    ------
+    ShapeMismatch
+        If they differ in number, name, shape or dtype.
+    """
+    unnamed = iter(held)
+    by_name = {tensor.name: tensor for tensor in held}
+    for spec in wanted:
+        tensor = by_name.get(spec.name) if spec.name else next(unnamed, None)
+        if tensor is None:
+            which = f"an input {spec.name!r}" if spec.name else f"{len(wanted)} inputs"
+            has = ", ".join(repr(tensor.name) for tensor in held) or "none"
+            raise ShapeMismatch(f"--input names {which}; the file has {has}. {advice}")
+        # float32 is what a spec says when the user named no dtype.
+        if spec.shape != tensor.shape or spec.dtype not in ("float32", tensor.dtype):
+            in_file = InputSpec(tensor.shape, tensor.dtype).text
+            raise ShapeMismatch(
+                f"--input says {spec.text} and the file has {in_file} for its input "
+                f"{tensor.name!r}. {advice}"
+            )

@@ -5,14 +5,18 @@ The export runs on the meta device: no weight is allocated and nothing is comput
 
 from __future__ import annotations
 
+import inspect
+import operator
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 
-from latprof.errors import CaptureFailed
-from latprof.frontends.aten import AtenCall, Ref, Translator, translate
+from latprof.errors import BadReference, CaptureFailed, ShapeMismatch
+from latprof.frontends.aten import AtenCall, Ref, Translator, module_path, target_name, translate
+from latprof.frontends.aten_calls import WRAPPERS
 from latprof.frontends.inputs import InputSpec, guess_input
 from latprof.graph import Graph, Role, Tensor
 
@@ -26,11 +30,15 @@ DTYPE_NAMES = {
     torch.int16: "int16",
     torch.int8: "int8",
     torch.uint8: "uint8",
+    torch.uint16: "uint16",
+    torch.uint32: "uint32",
+    torch.uint64: "uint64",
+    torch.float8_e4m3fn: "float8",
     torch.bool: "bool",
     torch.complex64: "complex64",
     torch.complex128: "complex128",
 }
-_TORCH_DTYPES = {name: dtype for dtype, name in DTYPE_NAMES.items()}
+TORCH_DTYPES = {name: dtype for dtype, name in DTYPE_NAMES.items()}
 
 
 def capture(
@@ -43,7 +51,8 @@ def capture(
     module : torch.nn.Module
         Left as it is, but for being moved to the meta device and set to evaluation mode.
     inputs : sequence of InputSpec
-        Shapes and dtypes; empty to infer one image or row of features from the first weight.
+        Shapes and dtypes, in the order of the arguments or by their names; empty to infer one
+        image or row of features from the first weight.
 
     Raises
     ------
@@ -56,53 +65,112 @@ def capture(
         inputs, said = guess_input(weights, name)
         assumptions.append(said)
     module = module.eval().to("meta")
-    arguments = tuple(
-        torch.empty(spec.shape, dtype=_TORCH_DTYPES[spec.dtype], device="meta") for spec in inputs
-    )
+    positional, named = example_inputs(module, inputs, name)
     try:
-        with warnings.catch_warnings(), torch.no_grad():
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            program = torch.export.export(module, arguments, strict=False)
+            program = torch.export.export(module, positional, named, strict=False)
     except Exception as error:  # whatever a stranger's forward raises
         shapes = ", ".join(spec.text for spec in inputs)
         raise CaptureFailed(
             f"{name!r} does not run on inputs {shapes}: {type(error).__name__}: "
-            f"{_first_line(error)} Give other shapes with --input, or export the model "
+            f"{first_line(error)} Give other shapes with --input, or export the model "
             "yourself with torch.export.export and pass the .pt2 file."
         ) from error
     graph = read_program(program, name=name, source=source)
-    return Graph(
-        graph.name, graph.nodes, graph.tensors, graph.inputs, graph.outputs, graph.source,
-        (*assumptions, *graph.assumptions),
-    )  # fmt: skip
+    return replace(graph, assumptions=(*assumptions, *graph.assumptions))
+
+
+def example_inputs(
+    module: torch.nn.Module, inputs: Sequence[InputSpec], name: str
+) -> tuple[tuple[torch.Tensor, ...], dict[str, torch.Tensor]]:
+    """Tensors without contents to call `module` with: by position, and by name."""
+    if any(spec.name for spec in inputs):
+        accepted = inspect.signature(module.forward).parameters
+        open_ended = any(p.kind is p.VAR_KEYWORD for p in accepted.values())
+        strange = [spec.name for spec in inputs if spec.name and spec.name not in accepted]
+        if strange and not open_ended:
+            raise ShapeMismatch(
+                f"{name!r} has no input {strange[0]!r}; it takes {', '.join(accepted)}. Name one "
+                "of these in --input, or leave the name out."
+            )
+    pairs = [(spec, empty_tensor(spec)) for spec in inputs]
+    positional = tuple(tensor for spec, tensor in pairs if not spec.name)
+    return positional, {spec.name: tensor for spec, tensor in pairs if spec.name}
+
+
+def empty_tensor(spec: InputSpec) -> torch.Tensor:
+    """A tensor of that shape and dtype, without contents."""
+    if spec.dtype not in TORCH_DTYPES:
+        raise BadReference(f"PyTorch has no inputs of dtype {spec.dtype}, as in {spec.text}.")
+    return torch.empty(spec.shape, dtype=TORCH_DTYPES[spec.dtype], device="meta")
 
 
 def read_program(program: Any, *, name: str, source: str = "") -> Graph:
     """Translate a `torch.export.ExportedProgram` held in memory."""
     translator = Translator(name, source)
-    signature = program.graph_signature
-    roles = _roles(signature)
-    outputs: list[str] = []
-    parts: dict[str, list[Any]] = {}
+    roles = _roles(program.graph_signature)
     for node in program.graph.nodes:
-        if node.op == "call_function" and _is_getitem(node):
-            parts.setdefault(node.args[0].name, []).append(node)
-    for node in program.graph.nodes:
-        if node.op == "placeholder":
+        value = node.meta.get("val")
+        if node.op == "placeholder" and isinstance(value, torch.Tensor):
             role, shown = roles.get(node.name, ("input", node.name))
-            value = node.meta.get("val")
-            if isinstance(value, torch.Tensor):
-                translator.add_input(
-                    Tensor(shown, tuple(value.shape), _dtype(value), role)
-                )
-                if shown != node.name:
-                    translator.rename(node.name, Ref(shown))
-        elif node.op == "call_function" and not _is_getitem(node):
-            translate(translator, _call(node, parts.get(node.name, [])))
-        elif node.op == "output":
-            outputs += [arg.name for arg in _flatten(node.args) if isinstance(arg, torch.fx.Node)]
-    kept = set(getattr(signature, "user_outputs", outputs))
-    return translator.finish([name for name in outputs if name in kept])
+            translator.add_input(_tensor(shown, value, role), known_as=node.name)
+    _add_nodes(translator, program.graph_module, prefix="")
+    # The graph also gives back the buffers that it changed; only user_outputs are answers.
+    outputs = [out for out in program.graph_signature.user_outputs if isinstance(out, str)]
+    return translator.finish(outputs)
+
+
+def _add_nodes(translator: Translator, module: torch.fx.GraphModule, prefix: str) -> None:
+    """Translate every call in `module`, putting `prefix` before the names of its tensors."""
+    parts: dict[str, dict[int, str]] = {}
+    for node in module.graph.nodes:
+        if _is_getitem(node):
+            source, index = node.args
+            parts.setdefault(source.name, {}).setdefault(index, node.name)
+    for node in module.graph.nodes:
+        if _is_getitem(node):
+            source, index = node.args
+            first = parts[source.name][index]
+            if first != node.name:  # asked for twice
+                translator.rename(prefix + node.name, Ref(prefix + first))
+            continue
+        if node.op != "call_function":
+            continue
+        outputs = _outputs(node, parts.get(node.name, {}), prefix)
+        target = target_name(str(node.target))
+        if target in WRAPPERS:
+            _add_wrapped(translator, module, node, outputs, prefix)
+        else:
+            path = _module_path(node)
+            translate(translator, AtenCall(target, _arguments(node, prefix), outputs, path))
+
+
+def _add_wrapped(
+    translator: Translator,
+    module: torch.fx.GraphModule,
+    node: torch.fx.Node,
+    outputs: tuple[Tensor, ...],
+    prefix: str,
+) -> None:
+    """Translate the nodes of a graph within the graph, as if they stood outside."""
+    where = next(i for i, arg in enumerate(node.args) if _is_graph(arg))
+    held: Any = node.args[where]
+    inner = getattr(module, held.target)
+    prefix_inside = f"{prefix}{held.target}."
+    placeholders = [n for n in inner.graph.nodes if n.op == "placeholder"]
+    for placeholder, operand in zip(placeholders, node.args[where + 1 :], strict=True):
+        if isinstance(operand, torch.fx.Node):
+            translator.rename(prefix_inside + placeholder.name, Ref(prefix + operand.name))
+    _add_nodes(translator, inner, prefix_inside)
+    answers = _flatten(inner.graph.output_node().args)
+    names = [
+        answer.name
+        for answer in answers
+        if isinstance(answer, torch.fx.Node) and isinstance(answer.meta.get("val"), torch.Tensor)
+    ]
+    for outside, inside in zip(outputs, names, strict=True):
+        translator.rename(outside.name, Ref(prefix_inside + inside))
 
 
 def _roles(signature: Any) -> dict[str, tuple[Role, str]]:
@@ -116,55 +184,62 @@ def _roles(signature: Any) -> dict[str, tuple[Role, str]]:
     return roles
 
 
-def _is_getitem(node: Any) -> bool:
-    return getattr(node.target, "__name__", "") == "getitem"
+def _is_getitem(node: torch.fx.Node) -> bool:
+    return node.op == "call_function" and node.target is operator.getitem
 
 
-def _call(node: Any, parts: list[Any]) -> AtenCall:
-    schema = getattr(node.target, "_schema", None)
+def _is_graph(value: Any) -> bool:
+    return isinstance(value, torch.fx.Node) and value.op == "get_attr"
+
+
+def _arguments(node: torch.fx.Node, prefix: str) -> dict[str, Any]:
+    schema: Any = getattr(node.target, "_schema", None)
     names = [argument.name for argument in schema.arguments] if schema else []
-    arguments = {name: _value(value) for name, value in zip(names, node.args, strict=False)}
-    arguments |= {name: _value(value) for name, value in node.kwargs.items()}
-    return AtenCall(
-        target=str(node.target).removeprefix("aten."),
-        arguments=arguments,
-        outputs=_outputs(node, parts),
-        module=_module_path(node),
-    )
+    names += [f"argument_{i}" for i in range(len(names), len(node.args))]
+    arguments = {name: _value(value, prefix) for name, value in zip(names, node.args, strict=False)}
+    return arguments | {name: _value(value, prefix) for name, value in node.kwargs.items()}
 
 
-def _outputs(node: Any, parts: list[Any]) -> tuple[Tensor, ...]:
+def _outputs(node: torch.fx.Node, parts: dict[int, str], prefix: str) -> tuple[Tensor, ...]:
     value = node.meta.get("val")
     if isinstance(value, torch.Tensor):
-        return (Tensor(node.name, tuple(value.shape), _dtype(value)),)
+        return (_tensor(prefix + node.name, value),)
     if not isinstance(value, (list, tuple)):
         return ()
-    names = {part.args[1]: part.name for part in parts}
     return tuple(
-        Tensor(names.get(i, f"{node.name}:{i}"), tuple(item.shape), _dtype(item))
+        _tensor(prefix + parts.get(i, f"{node.name}:{i}"), item)
         for i, item in enumerate(value)
         if isinstance(item, torch.Tensor)
     )
 
 
-def _dtype(value: torch.Tensor) -> str:
-    return DTYPE_NAMES.get(value.dtype, "float32")
+def _tensor(name: str, value: torch.Tensor, role: Role = "activation") -> Tensor:
+    shape = tuple(_known(size) for size in value.shape)
+    return Tensor(name, shape, DTYPE_NAMES.get(value.dtype, "float32"), role)
 
 
-def _value(value: Any) -> Any:
+def _known(value: Any) -> Any:
+    """A number; one that was left open when exporting is taken as it was then."""
+    return value.node.hint if isinstance(value, (torch.SymInt, torch.SymFloat)) else value
+
+
+def _value(value: Any, prefix: str) -> Any:
     if isinstance(value, torch.fx.Node):
-        return Ref(value.name)
+        held = value.meta.get("val")
+        if isinstance(held, (torch.SymInt, torch.SymFloat, int, float)):
+            return _known(held)
+        return None if _is_graph(value) else Ref(prefix + value.name)
     if isinstance(value, (list, tuple)):
-        return tuple(_value(item) for item in value)
+        return tuple(_value(item, prefix) for item in value)
     if isinstance(value, (torch.dtype, torch.device, torch.layout, torch.memory_format)):
         return str(value)
     return value
 
 
-def _module_path(node: Any) -> str:
+def _module_path(node: torch.fx.Node) -> str:
     stack = node.meta.get("nn_module_stack") or {}
     paths = [path for path, _ in stack.values()]
-    return str(paths[-1]) if paths else ""
+    return module_path(str(paths[-1])) if paths else ""
 
 
 def _flatten(values: Any) -> list[Any]:
@@ -175,6 +250,7 @@ def _flatten(values: Any) -> list[Any]:
     return [values]
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
+    """The first line of what an exception says, as a sentence."""
     text = str(error).strip().splitlines()
     return (text[0][:300] if text else "no message").rstrip(".") + "."

@@ -20,13 +20,13 @@ from latprof.kernel import Kernel
 BLOCK = 16  # channels in a block: MlasNchwcGetBlockSize on AVX-512; 8 on AVX2
 CHANNEL_ALIGNMENT = 4  # what ReorderInput asks of a channel count
 
-# ConvActivationFusion and the Gemm form; HardSwish since 1.3x, seen in profiles of 1.31.
-CONV_ACTIVATIONS = frozenset(
-    {"relu", "relu6", "clip", "sigmoid", "tanh", "leaky_relu", "hard_sigmoid", "hard_swish"}
-)
-GEMM_ACTIVATIONS = CONV_ACTIVATIONS - {"hard_swish", "relu6", "clip"}
-# Activations that NchwcTransformer runs on the blocked layout when they cannot join.
-BLOCKED_ACTIVATIONS = CONV_ACTIVATIONS | {"silu", "gelu"}
+# What joins the operator before it: a plain convolution (ConvActivationFusion), a matrix product
+# (GemmActivationFusion), a blocked convolution (NchwcTransformer); and what merely runs on the
+# blocked layout. Seen in profiles of 1.31, activation by activation and context by context.
+CONV_JOINS = frozenset({"relu", "relu6", "clip", "sigmoid", "tanh", "leaky_relu", "hard_sigmoid"})
+GEMM_JOINS = frozenset({"relu", "sigmoid", "tanh", "leaky_relu", "hard_sigmoid", "elu"})
+BLOCKED_JOINS = frozenset({"relu", "sigmoid", "tanh", "hard_sigmoid", "hard_swish"})
+BLOCKED_RUNS = BLOCKED_JOINS | {"silu", "gelu"}
 
 
 def fuse(graph: Graph) -> tuple[Kernel, ...]:
@@ -50,7 +50,7 @@ def _join_activations(launches: LaunchList) -> None:
     for launch in launches.all:
         if launch.dead or launch.activation:
             continue
-        joins = {"conv": CONV_ACTIVATIONS, "linear": GEMM_ACTIVATIONS}.get(launch.main.node.op)
+        joins = {"conv": CONV_JOINS, "linear": GEMM_JOINS}.get(launch.main.node.op)
         after = launches.sole_reader(launch) if joins else None
         if after is not None and joins and after.main.node.op in joins and len(after.calls) == 1:
             launch.activation = after.main.node.op
@@ -83,11 +83,9 @@ class _Blocked:
             self._give_out(launch)
         elif op == "add" and self._all_blocked_alike(launch):
             self._add(launch)
-        elif op == "mul" and self._all_blocked_alike(launch):
+        elif self._stays_blocked(launch):
             self._give_out(launch)
-        elif op == "concat" and self._concat_can(launch):
-            self._give_out(launch)
-        elif op in BLOCKED_ACTIVATIONS and launch.inputs[0] in self.blocked:
+        elif op in BLOCKED_RUNS and launch.inputs[0] in self.blocked:
             self._activation(launch)
         elif op == "batch_norm" and launch.inputs[0] in self.blocked:
             launch.op = "depthwise"  # rewritten as a 1×1 depthwise convolution
@@ -126,6 +124,12 @@ class _Blocked:
         both = len(launch.main.activations) == 2 and len(shapes) == 1
         return both and all(name in self.blocked for name in launch.inputs)
 
+    def _stays_blocked(self, launch: Launch) -> bool:
+        op = launch.main.node.op
+        return (op == "mul" and self._all_blocked_alike(launch)) or (
+            op == "concat" and self._concat_can(launch)
+        )
+
     def _concat_can(self, launch: Launch) -> bool:
         tensors = [self.launches.graph.tensors[name] for name in launch.inputs]
         aligned = all(len(t.shape) == 4 and t.shape[1] % BLOCK == 0 for t in tensors)
@@ -149,7 +153,8 @@ class _Blocked:
     def _single_use_conv(self, name: str) -> Launch | None:
         """The blocked convolution that gives `name` to one reader and is free to take more."""
         launch = self.blocked[name]
-        free = launch.main.node.op == "conv" and not launch.activation
+        convolves = launch.main.node.op in ("conv", "batch_norm")
+        free = convolves and not launch.activation
         return launch if free and self.launches.sole_reader(launch) is not None else None
 
     def _add(self, launch: Launch) -> None:
@@ -167,7 +172,7 @@ class _Blocked:
 
     def _activation(self, launch: Launch) -> None:
         conv = self._single_use_conv(launch.inputs[0])
-        if conv is not None and launch.main.node.op in CONV_ACTIVATIONS:
+        if conv is not None and launch.main.node.op in BLOCKED_JOINS:
             conv.activation = launch.main.node.op
             conv.absorb(launch)
             self.launches.refresh()

@@ -102,6 +102,4 @@ def _bias_adds(call: Call) -> int:
 
 
 register(OpSpec("conv", "convolution", _conv_shapes, _conv_cost, _bias_adds))
-register(
-    OpSpec("conv_transpose", "convolution", _transposed_shapes, _transposed_cost, _bias_adds)
-)
+register(OpSpec("conv_transpose", "convolution", _transposed_shapes, _transposed_cost, _bias_adds))

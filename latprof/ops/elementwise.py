@@ -38,7 +38,19 @@ ACTIVATION_OPS_PER_ELEMENT = {
     "cast": 1,
 }
 
-BINARY = ("add", "sub", "mul", "div", "pow", "minimum", "maximum", "greater", "less", "equal", "mod")
+BINARY = (
+    "add",
+    "sub",
+    "mul",
+    "div",
+    "pow",
+    "minimum",
+    "maximum",
+    "greater",
+    "less",
+    "equal",
+    "mod",
+)
 
 
 def _broadcast_shapes(call: Call) -> tuple[Shape, ...]:

@@ -44,9 +44,7 @@ def _matmul_shapes(call: Call) -> tuple[Shape, ...]:
 
 def _matmul_macs(call: Call) -> int:
     out, inner = call.outputs[0].shape, call.input(0).shape[-1]
-    return matmul_macs(
-        batch=math.prod(out[:-2]), rows=out[-2], inner=inner, columns=out[-1]
-    )
+    return matmul_macs(batch=math.prod(out[:-2]), rows=out[-2], inner=inner, columns=out[-1])
 
 
 def _attention_shapes(call: Call) -> tuple[Shape, ...]:
@@ -70,6 +68,4 @@ def _attention_elementwise(call: Call) -> int:
 
 register(OpSpec("linear", "matmul", _linear_shapes, _linear_macs, _bias_adds))
 register(OpSpec("matmul", "matmul", _matmul_shapes, _matmul_macs))
-register(
-    OpSpec("attention", "matmul", _attention_shapes, _attention_macs, _attention_elementwise)
-)
+register(OpSpec("attention", "matmul", _attention_shapes, _attention_macs, _attention_elementwise))

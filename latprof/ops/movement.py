@@ -78,7 +78,8 @@ def _shuffle_shapes(call: Call) -> tuple[Shape, ...]:
     groups = int(call.attributes["groups"])
     if call.input(0).shape[1] % groups:
         raise ShapeMismatch(
-            f"node {call.node.name!r}: {call.input(0).shape[1]} channels do not make {groups} groups."
+            f"node {call.node.name!r}: {call.input(0).shape[1]} channels do not make "
+            f"{groups} groups."
         )
     return same_shape(call)
 

@@ -31,7 +31,7 @@ def _window_shapes(call: Call) -> tuple[Shape, ...]:
 
 
 def _window_ops(call: Call) -> int:
-    return output_elements(call) * math.prod(call.attributes["kernel"])
+    return output_elements(call) * math.prod(map(int, call.attributes["kernel"]))
 
 
 def _adaptive_shapes(call: Call) -> tuple[Shape, ...]:

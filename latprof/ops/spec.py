@@ -97,7 +97,8 @@ def infer_shapes(call: Call) -> tuple[Shape, ...]:
     except (ValueError, IndexError, KeyError, TypeError, ZeroDivisionError) as error:
         shapes = ", ".join("none" if t is None else str(t.shape) for t in call.inputs)
         raise ShapeMismatch(
-            f"node {call.node.name!r} ({call.node.op}) cannot take inputs of shape {shapes}: {error}"
+            f"node {call.node.name!r} ({call.node.op}) cannot take inputs of shape {shapes}: "
+            f"{error}"
         ) from error
 
 

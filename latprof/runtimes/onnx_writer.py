@@ -61,15 +61,24 @@ class _Writer:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
+        # ONNX Runtime names what it fuses after tensors: a lone output is named like its node.
+        self.value_names = {
+            node.outputs[0]: node.name for node in graph.nodes if len(node.outputs) == 1
+        }
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: dict[str, onnx.TensorProto] = {}
 
     def weight(self, tensor: Tensor, *, positive: bool = False) -> str:
         """The initializer that holds a stored tensor."""
-        if tensor.name not in self.initializers:
+        name = f"weight:{tensor.name}"
+        if name not in self.initializers:
             values = weight_values(tensor, positive=positive)
-            self.initializers[tensor.name] = numpy_helper.from_array(values, tensor.name)
-        return tensor.name
+            self.initializers[name] = numpy_helper.from_array(values, name)
+        return name
+
+    def value(self, name: str) -> str:
+        """The ONNX name of an input or activation."""
+        return self.value_names.get(name, name)
 
     def constant(self, name: str, values: Any, dtype: type = np.int64) -> str:
         """A small constant under a name derived from its node's."""
@@ -79,7 +88,7 @@ class _Writer:
     def operand(self, tensor: Tensor | None) -> str:
         if tensor is None:
             return ""
-        return self.weight(tensor) if tensor.is_weight else tensor.name
+        return self.weight(tensor) if tensor.is_weight else self.value(tensor.name)
 
     def operands(self, call: Call) -> list[str]:
         return [self.operand(tensor) for tensor in call.inputs]
@@ -89,7 +98,7 @@ class _Writer:
     ) -> str:
         """One ONNX node; with a `suffix` it is an inner step and gives an inner tensor."""
         name = call.node.name + suffix
-        outputs = [name] if suffix else list(call.node.outputs)
+        outputs = [name] if suffix else [self.value(output) for output in call.node.outputs]
         self.nodes.append(helper.make_node(op, list(inputs), outputs, name=name, **attributes))
         return outputs[0]
 
@@ -97,11 +106,8 @@ class _Writer:
         def value(name: str) -> onnx.ValueInfoProto:
             tensor = self.graph.tensors[name]
             kind = _ONNX_TYPES.get(tensor.dtype, TensorProto.FLOAT)
-            return helper.make_tensor_value_info(name, kind, list(tensor.shape))
+            return helper.make_tensor_value_info(self.operand(tensor), kind, list(tensor.shape))
 
-        for name in self.graph.outputs:
-            if self.graph.tensors[name].is_weight:
-                self.weight(self.graph.tensors[name])
         proto = helper.make_graph(
             self.nodes,
             self.graph.name or "graph",
@@ -134,7 +140,9 @@ def _conv(w: _Writer, call: Call) -> None:
     }
     if call.node.op == "conv_transpose":
         settings["output_padding"] = list(a.get("output_padding", [0] * len(a["stride"])))
-    w.node("Conv" if call.node.op == "conv" else "ConvTranspose", call, w.operands(call), **settings)
+    w.node(
+        "Conv" if call.node.op == "conv" else "ConvTranspose", call, w.operands(call), **settings
+    )
 
 
 def _linear(w: _Writer, call: Call) -> None:
@@ -212,9 +220,7 @@ def _layer_norm(w: _Writer, call: Call) -> None:
     ]
     if len(call.inputs) > 2 and call.inputs[2] is not None:
         inputs.append(w.operand(call.inputs[2]))
-    w.node(
-        "LayerNormalization", call, inputs, axis=-axes, epsilon=float(call.attributes["eps"])
-    )
+    w.node("LayerNormalization", call, inputs, axis=-axes, epsilon=float(call.attributes["eps"]))
 
 
 def _clip(w: _Writer, call: Call) -> None:

@@ -18,9 +18,14 @@ from latprof.kernel import Kernel
 from latprof.runtimes.protocol import KernelTimes
 
 _END = "_kernel_time"
-_REORDERS = {"ReorderInput": "reorder_input", "ReorderOutput": "reorder_output"}
-# Launches that carry none of our names: functions that ONNX Runtime writes out anew.
-_EXPANDED = {"HardSigmoid": "hard_swish", "Mul": "hard_swish"}
+# Kernels whose launches carry none of our names: reorders, and functions that ONNX Runtime
+# writes out anew. By operator, the launches of each.
+_NAMELESS = {
+    "reorder_input": ("ReorderInput",),
+    "reorder_output": ("ReorderOutput",),
+    "hard_swish": ("HardSigmoid", "Mul"),
+    "mish": ("Softplus", "Tanh", "Mul"),
+}
 
 
 def kernel_times(
@@ -51,7 +56,8 @@ def kernel_times(
     found: dict[str, list[list[float]]] = defaultdict(list)
     unmatched: list[str] = []
     for launch, times in by_launch.items():
-        node = launch.removesuffix("_nchwc")
+        # Suffixes and prefix are those of NchwcTransformer and GemmActivationFusion.
+        node = launch.removesuffix("_nchwc").removesuffix("_bn").removeprefix("fused ")
         kernel = owner.get(node) or owner.get(node.split("/")[0])
         if kernel is None:
             kernel = waiting.take(details[launch])
@@ -59,43 +65,31 @@ def kernel_times(
             unmatched.append(f"{launch} ({details[launch].get('op_name')})")
         else:
             found[kernel].append(times)
-    times = tuple(
+    matched = tuple(
         KernelTimes(kernel, tuple(map(sum, zip(*found[kernel.name], strict=False))),
                     len(found[kernel.name]))
         for kernel in kernels
         if kernel.name in found
     )  # fmt: skip
-    return times, tuple(unmatched)
+    return matched, tuple(unmatched)
 
 
 class _Nameless:
     """Kernels that the runtime reports under names of its own, waiting to be found by shape."""
 
     def __init__(self, kernels: Sequence[Kernel]) -> None:
-        self._kernels: dict[tuple[str, tuple[int, ...]], list[str]] = defaultdict(list)
+        self._waiting: dict[tuple[str, tuple[int, ...]], list[str]] = defaultdict(list)
         for kernel in kernels:
             shape = (kernel.batch, kernel.in_channels, kernel.in_height, kernel.in_width)
-            self._kernels[kernel.op, _trimmed(shape)].append(kernel.name)
-        self._expanding: dict[tuple[str, tuple[int, ...]], str] = {}
+            for operator in _NAMELESS.get(kernel.op, ()):
+                self._waiting[operator, _trimmed(shape)].append(kernel.name)
 
     def take(self, details: Mapping[str, Any]) -> str | None:
         """The next kernel in running order that fits a launch."""
         operator = str(details.get("op_name"))
-        if operator in _REORDERS:
-            side = "input_type_shape" if operator == "ReorderInput" else "output_type_shape"
-            return self._next(_REORDERS[operator], _shape(details, side))
-        if operator in _EXPANDED:
-            key = (_EXPANDED[operator], _shape(details, "output_type_shape"))
-            if key in self._expanding:  # the second launch of an expanded function
-                return self._expanding.pop(key)
-            kernel = self._next(*key)
-            if kernel is not None:
-                self._expanding[key] = kernel
-            return kernel
-        return None
-
-    def _next(self, op: str, shape: tuple[int, ...]) -> str | None:
-        names = self._kernels.get((op, shape))
+        # The side that is not blocked shows the true number of channels.
+        side = "input_type_shape" if operator == "ReorderInput" else "output_type_shape"
+        names = self._waiting.get((operator, _shape(details, side)))
         return names.pop(0) if names else None
 
 

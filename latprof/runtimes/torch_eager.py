@@ -47,8 +47,7 @@ class TorchEagerSession:
         last = {name: node.name for node in graph.nodes for name in node.inputs if name}
         kept = {*graph.outputs, *graph.inputs}
         self._steps = [
-            _step(call, slots, [slots[n] for n in _freed(call, last, kept)])
-            for call in graph.calls
+            _step(call, slots, [slots[n] for n in _freed(call, last, kept)]) for call in graph.calls
         ]
         self._names = [call.node.name for call in graph.calls]
         self._times_ns: list[list[int]] = [[] for _ in self._steps]

@@ -1,0 +1,44 @@
+"""The group of commands; each is imported only when it is called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from latprof import __version__
+
+# Name → what the help says; the command is the function of that name in `latprof.cli.<name>`.
+COMMANDS = {
+    "profile": "Measure a model on this machine, kernel by kernel.",
+    "predict": "Predict a model's latency on a device.",
+    "measure": "Build this machine's table of kernels.",
+    "fit": "Fit, validate and save a device's cost model.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands' names and one-line helps without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"latprof.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="latprof")
+def latprof() -> None:
+    """How long will this model take on that device, where does the time go, how sure are we?
+
+    MODEL is a file (.pt2, TorchScript .pt, pickled .pt with --trust), zoo:NAME or
+    package.module:factory.
+    """

@@ -1,0 +1,60 @@
+"""``latprof profile``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from latprof.cli.options import (
+    DURATION,
+    answer_options,
+    capture_model,
+    model_options,
+    running_options,
+    typed_command,
+)
+
+
+@click.command()
+@click.argument("model")
+@model_options
+@running_options
+@click.option("--time", "seconds", type=DURATION, default="3s", show_default=True, metavar="TIME",
+              help="How long to run the model.")  # fmt: skip
+@answer_options
+def profile(
+    model: str,
+    inputs: Any,
+    batch: int | None,
+    trust: bool,
+    runtime: str,
+    threads: int,
+    dtype: str,
+    seconds: float,
+    **shown: Any,
+) -> None:
+    """Measure MODEL on this machine, end to end and kernel by kernel.
+
+    Weights are drawn anew: latency does not depend on their values, and zeros would let a
+    runtime skip layers.
+    """
+    from latprof import profiling
+    from latprof.cli.showing import show
+    from latprof.runtimes import runtime_name
+
+    # Cheap checks first: capturing a model takes seconds.
+    runtime = runtime_name(runtime)
+    profiling.check_threads(threads)
+    graph = capture_model(model, inputs, batch, trust)
+    answer = profiling.profile(
+        graph,
+        runtime=runtime,
+        threads=threads,
+        dtype=dtype,
+        seconds=seconds,
+        command=typed_command(),
+    )
+    show(answer, name=f"profile-{graph.name}-{runtime}-cpu{threads}", **shown)
+    if not (shown["as_json"] or shown["as_markdown"]):
+        click.echo("next: latprof predict --device host")

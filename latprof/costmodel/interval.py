@@ -1,0 +1,49 @@
+"""How wide an answer must be: split-conformal intervals on the end-to-end latency."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from latprof.errors import CostModelError
+
+Array = np.ndarray[Any, Any]
+
+
+def conformal_quantile(scores: Array, coverage: float) -> float:
+    """The score that a new one stays below with probability `coverage`.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n,)
+        Non-negative errors on data the model was not fitted on.
+    coverage : float
+
+    Raises
+    ------
+    CostModelError
+        If there are too few scores for that coverage.
+
+    References
+    ----------
+    Vovk, Gammerman & Shafer, Algorithmic Learning in a Random World, 2005; Lei et al.,
+    Distribution-free predictive inference for regression, arXiv 1604.04173, algorithm 2.
+    """
+    rank = int(np.ceil((len(scores) + 1) * coverage))
+    if rank > len(scores):
+        least = int(np.ceil(coverage / (1 - coverage)))
+        raise CostModelError(
+            f"{len(scores)} held-out networks cannot support an interval at {coverage:.0%}; "
+            f"{least} are needed. Measure longer, as in `latprof measure --time 3min`."
+        )
+    return float(np.sort(scores)[rank - 1])
+
+
+def doubt_scale(extrapolated_fraction: Array | float) -> Array:
+    """How much wider than usual an answer is, given the share of its time that is extrapolated.
+
+    Twice as wide when all of it is; the scores that calibrate the interval are divided by the
+    same scale, so that it costs no coverage.
+    """
+    return 1.0 + np.asarray(extrapolated_fraction)

@@ -1,0 +1,116 @@
+"""What a model costs whatever it runs on: parameters, arithmetic, memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from latprof.graph import Graph, Shape
+from latprof.ops import OPS
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """Counts of a graph.
+
+    Parameters
+    ----------
+    name, source : str
+    inputs : tuple of shape
+    params : int
+        Trained numbers, each tensor once.
+    macs : int or None
+        Multiply-accumulates of convolutions, linear layers, products and attention; None when
+        an unknown operator may hide some.
+    elementwise_ops : int
+        Everything else that computes: norms, activations, pools, additions.
+    weight_bytes : int
+        Parameters, buffers and constants.
+    peak_activation_bytes : int
+        Most that inputs and activations take at any one time.
+    unknown_ops : mapping of str to int
+        Operators without a formula, with how often each occurs.
+    assumptions : tuple of str
+        What was guessed while reading the model.
+    """
+
+    name: str
+    source: str
+    inputs: tuple[Shape, ...]
+    params: int
+    macs: int
+    elementwise_ops: int
+    weight_bytes: int
+    peak_activation_bytes: int
+    unknown_ops: Mapping[str, int]
+    assumptions: tuple[str, ...]
+
+    @property
+    def flops(self) -> int:
+        return 2 * self.macs
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, as under ``model`` in every JSON answer."""
+        return {
+            "name": self.name,
+            "source": self.source,
+            "inputs": [list(shape) for shape in self.inputs],
+            "params": self.params,
+            "macs": self.macs,
+            "flops": self.flops,
+            "elementwise_ops": self.elementwise_ops,
+            "weight_bytes": self.weight_bytes,
+            "peak_activation_bytes": self.peak_activation_bytes,
+            "unknown_ops": dict(self.unknown_ops),
+            "assumptions": list(self.assumptions),
+        }
+
+
+def count(graph: Graph) -> ModelFacts:
+    """Count a graph; operators without a formula are listed, never dropped."""
+    known = [(OPS[call.node.op], call) for call in graph.calls if call.node.op in OPS]
+    weights = [tensor for tensor in graph.tensors.values() if tensor.is_weight]
+    return ModelFacts(
+        name=graph.name,
+        source=graph.source,
+        inputs=tuple(graph.tensors[name].shape for name in graph.inputs),
+        params=sum(tensor.elements for tensor in weights if tensor.role == "parameter"),
+        macs=sum(spec.macs(call) for spec, call in known),
+        elementwise_ops=sum(spec.elementwise_ops(call) for spec, call in known),
+        weight_bytes=sum(tensor.bytes for tensor in weights),
+        peak_activation_bytes=peak_activation_bytes(graph),
+        unknown_ops=Counter(node.op for node in graph.nodes if node.op not in OPS),
+        assumptions=graph.assumptions,
+    )
+
+
+def peak_activation_bytes(graph: Graph) -> int:
+    """Most bytes of inputs and activations alive at one time, running the nodes in order.
+
+    A tensor lives from the node that gives it to the last that reads it; a view shares the
+    memory of what it views; model outputs live to the end. No in-place reuse is assumed.
+    """
+    owner: dict[str, str] = {}
+    for node in graph.nodes:
+        if node.op in OPS and OPS[node.op].family == "view" and node.inputs:
+            owner[node.outputs[0]] = owner.get(node.inputs[0], node.inputs[0])
+    last_read: dict[str, int] = {}
+    for index, node in enumerate(graph.nodes):
+        for name in (*node.inputs, *node.outputs):
+            last_read[owner.get(name, name)] = index
+    for name in graph.outputs:
+        last_read[owner.get(name, name)] = len(graph.nodes)
+    dying: dict[int, list[str]] = {}
+    for name, index in last_read.items():
+        dying.setdefault(index, []).append(name)
+    alive = sum(graph.tensors[name].bytes for name in graph.inputs)
+    peak = alive
+    for index, node in enumerate(graph.nodes):
+        alive += sum(graph.tensors[name].bytes for name in node.outputs if name not in owner)
+        peak = max(peak, alive)
+        for name in dying.get(index, ()):
+            if name and not graph.tensors[name].is_weight:
+                alive -= graph.tensors[name].bytes
+    return peak

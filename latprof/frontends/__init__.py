@@ -1,0 +1,77 @@
+"""What a user names → `Graph`: a file, a network of the zoo, or a factory of their own.
+
+Only the reader that is needed is imported, so that importing this package costs neither torch
+nor numpy.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from latprof.errors import UnreadableModel
+from latprof.frontends.inputs import InputSpec, parse_input
+from latprof.frontends.sniff import Kind, sniff
+from latprof.graph import Graph
+
+__all__ = ["InputSpec", "parse_input", "read"]
+
+# Each module has `read(path, *, inputs, trust) -> Graph`.
+READERS: dict[Kind, str] = {
+    "pt2": "latprof.frontends.torch_pt2",
+    "torch_script": "latprof.frontends.torch_script",
+    "torch_pickle": "latprof.frontends.torch_pickle",
+    "json": "latprof.frontends.graph_json",
+}
+
+_FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+def read(reference: str, *, inputs: Sequence[InputSpec] = (), trust: bool = False) -> Graph:
+    """The graph of the model that `reference` names.
+
+    Parameters
+    ----------
+    reference : str
+        ``zoo:NAME?argument=value``, ``package.module:factory``, or a path. What kind of file it
+        is is told by its contents.
+    inputs : sequence of InputSpec
+        Shapes of the model's inputs. Left out, they come from the file or the zoo, or are
+        guessed from the first weight; a guess is noted in the graph's `assumptions`.
+    trust : bool
+        Whether code that came with the file may run.
+
+    Raises
+    ------
+    UnreadableModel
+        If there is no such file, it is broken, or of a kind that latprof does not read.
+    UntrustedModel
+        If reading it would run code that came with it, and `trust` is not set.
+    NoGraph
+        If it holds weights only.
+    CaptureFailed, ShapeMismatch
+        If the network does not run on `inputs`.
+    """
+    path = Path(reference)
+    try:
+        if reference.startswith("zoo:"):
+            factories = import_module("latprof.frontends.torch_factory")
+            return _checked(factories.read_zoo(reference, inputs=inputs))
+        if _FACTORY.fullmatch(reference) and not path.exists():
+            factories = import_module("latprof.frontends.torch_factory")
+            return _checked(factories.read_factory(reference, inputs=inputs))
+        reader = import_module(READERS[sniff(path)])
+        return _checked(reader.read(path, inputs=inputs, trust=trust))
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise UnreadableModel(
+            f"reading {reference!r} needs PyTorch, which is not installed. Run pip install torch."
+        ) from error
+
+
+def _checked(graph: object) -> Graph:
+    assert isinstance(graph, Graph)
+    return graph

@@ -1,0 +1,32 @@
+"""A graph that latprof saved (`Graph.to_dict` as JSON) → graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from latprof.errors import UnreadableModel
+from latprof.frontends.bounded import parse_json, read_file
+from latprof.frontends.inputs import InputSpec, require_inputs
+from latprof.graph import Graph
+
+
+def read(path: Path, *, inputs: Sequence[InputSpec] = (), trust: bool = False) -> Graph:
+    """Read the graph in the JSON file at `path`; it keeps the name and source it was saved with."""
+    data = parse_json(read_file(path), repr(str(path)))
+    if not isinstance(data, dict) or data.get("format") != "latprof graph":
+        raise UnreadableModel(
+            f"{str(path)!r} is JSON, but not a graph that latprof saved. Give the model itself."
+        )
+    try:
+        graph = Graph.from_dict(data)
+    except UnreadableModel as error:
+        raise UnreadableModel(f"{str(path)!r}: {error}") from error
+    except RecursionError as error:
+        raise UnreadableModel(f"{str(path)!r}: attributes are nested too deeply.") from error
+    require_inputs(
+        inputs,
+        [graph.tensors[name] for name in graph.inputs],
+        advice="A saved graph has fixed shapes: capture the model again, or leave --input out.",
+    )
+    return graph

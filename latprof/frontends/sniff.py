@@ -1,0 +1,173 @@
+"""What kind of file this is, told by its first bytes and its table of contents.
+
+The extension is never trusted: ``.pt`` alone stands for four kinds of file. Nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from typing import Literal
+
+from latprof.errors import UnreadableModel
+from latprof.frontends.bounded import open_zip
+
+Kind = Literal["pt2", "torch_script", "torch_pickle", "json"]
+
+_HEAD_BYTES = 4096
+
+# torch.save before 1.6 begins with this number, pickled (torch/serialization.py, MAGIC_NUMBER).
+_TORCH_MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+
+_TORCH_ONLY = "This version reads PyTorch files: "
+_EXPORT = (
+    "from the PyTorch model, torch.export.save(torch.export.export(model.eval(), "
+    "(example_input,)), 'model.pt2') makes one."
+)
+_FETCH_AGAIN = "Save or fetch the model again."
+
+# Files we can name but not read: how they begin, what they are, what to do next.
+_MAGIC: tuple[tuple[int, bytes, str, str], ...] = (
+    (4, b"TFL3", "is a TFLite model", _TORCH_ONLY + _EXPORT),
+    (4, b"ET12", "is an ExecuTorch program", _TORCH_ONLY + _EXPORT),
+    (0, b"\x89HDF\r\n\x1a\n", "is an HDF5 file, likely a Keras model or its weights",
+     _TORCH_ONLY + _EXPORT),
+    (0, b"GGUF", "is a GGUF file: weights without a network",
+     "Give the network's factory, as in package.module:factory."),
+    (0, b"\x1f\x8b", "is compressed with gzip", "Unpack it first."),
+    (0, b"BZh", "is compressed with bzip2", "Unpack it first."),
+    (0, b"\xfd7zXZ", "is compressed with xz", "Unpack it first."),
+    (0, b"\x28\xb5\x2f\xfd", "is compressed with zstd", "Unpack it first."),
+    (257, b"ustar", "is a tar archive", "Unpack it first."),
+    (0, b"version https://git-lfs", "is a Git LFS pointer, not the model itself",
+     "Run git lfs pull."),
+    (0, b"PK\x05\x06", "is an empty zip archive", _FETCH_AGAIN),
+)  # fmt: skip
+
+# Members that name an archive we cannot read: pattern, what it is, what to do next.
+_ARCHIVES: tuple[tuple[str, str, str], ...] = (
+    (r"metadata\.json|.*/metadata\.json", "is a Keras model", _TORCH_ONLY + _EXPORT),
+    (r"[^/]+/\.data/extern_modules", "is a torch.package archive, which carries Python code",
+     "Load it where you trust it and " + _EXPORT),
+    (r".*data/aotinductor/.*", "is a package compiled by AOTInductor, without the graph",
+     "Save the exported program itself: " + _EXPORT),
+    (r".*\.npy", "is an archive of NumPy arrays: weights without a network",
+     "Give the network's factory, as in package.module:factory."),
+)  # fmt: skip
+
+
+def sniff(path: Path) -> Kind:
+    """The kind of the file at `path`.
+
+    Raises
+    ------
+    UnreadableModel
+        If it is missing, empty, a directory, or nothing that latprof reads; the message says
+        what it looks like and what to do.
+    """
+    head = _head(path)
+    if head.startswith(b"PK\x03\x04"):
+        return _archive_kind(path)
+    if _TORCH_MAGIC in head[:32]:
+        return "torch_pickle"
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        return "json"
+    for offset, magic, what, advice in _MAGIC:
+        if head[offset:].startswith(magic):
+            raise _unreadable(path, what, advice)
+    raise _unreadable(path, *_describe(head))
+
+
+def _head(path: Path) -> bytes:
+    if not path.exists():
+        raise UnreadableModel(f"there is no file {str(path)!r}.{_suggest(path)}")
+    if path.is_dir():
+        inside = sorted(entry.name for entry in path.iterdir())[:3]
+        holds = f" It holds {', '.join(inside)}, ..." if inside else " It is empty."
+        if (path / "saved_model.pb").exists():
+            holds = f" It holds a TensorFlow SavedModel. {_TORCH_ONLY}{_EXPORT}"
+        raise UnreadableModel(f"{str(path)!r} is a directory; name a file in it.{holds}")
+    if not path.is_file():  # a pipe or a device could be read forever
+        raise UnreadableModel(f"{str(path)!r} is not a regular file. Save the model to one first.")
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(_HEAD_BYTES)
+    except OSError as error:
+        raise UnreadableModel(f"cannot read {str(path)!r}: {error.strerror or error}.") from error
+    if not head:
+        raise _unreadable(path, "is empty", _FETCH_AGAIN)
+    return head
+
+
+def _archive_kind(path: Path) -> Kind:
+    with open_zip(path) as archive:
+        names = archive.namelist()
+    tops = {name.split("/", 1)[-1] for name in names}  # torch puts all under one folder
+    if "serialized_exported_program.json" in {*tops, *names}:
+        return "pt2"  # torch 2.1 to 2.6
+    if tops & {"archive_format"} and any(re.fullmatch(r"models/[^/]+\.json", n) for n in tops):
+        return "pt2"
+    if "constants.pkl" in tops and any(name.startswith("code/") for name in tops):
+        return "torch_script"
+    for pattern, what, advice in _ARCHIVES:
+        found = any(re.fullmatch(pattern, name) for name in names)
+        if found and (what != "is a Keras model" or "config.json" in names):
+            raise _unreadable(path, what, advice)
+    if "data.pkl" in tops:
+        return "torch_pickle"
+    shown = ", ".join(names[:3]) or "nothing"
+    raise _unreadable(path, f"is a zip archive of {shown}: no model we know", _TORCH_ONLY + _EXPORT)
+
+
+def _describe(head: bytes) -> tuple[str, str]:
+    """What a file without a telling beginning looks like, and what to do with it."""
+    if _is_onnx(head):
+        return "is an ONNX model", _TORCH_ONLY + _EXPORT
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 10**8:
+        return (
+            "is a safetensors file: weights without a network",
+            "Give the network's factory, as in package.module:factory.",
+        )
+    if head[0] == 0x80 and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):
+        return (
+            "is a Python pickle, but not one that torch.save wrote; loading it could run any code",
+            "Where you trust it, load it yourself and " + _EXPORT,
+        )
+    try:
+        text = head.decode("utf-8", errors="strict" if len(head) < _HEAD_BYTES else "ignore")
+    except UnicodeDecodeError:
+        return "begins with bytes of no model format we know", _TORCH_ONLY + _EXPORT
+    if text.lstrip().lower().startswith(("<!doctype html", "<html")):
+        return "is a web page, not a model: the download went wrong", "Fetch the model again."
+    if re.search(r"^(import|from|def|class) \w", text, re.MULTILINE):
+        return (
+            "is Python source",
+            "Name what builds the network, as in package.module:factory.",
+        )
+    if "\0" in text:
+        return "begins with bytes of no model format we know", _TORCH_ONLY + _EXPORT
+    return f"is a text file that begins with {text.strip()[:40]!r}", _TORCH_ONLY + _EXPORT
+
+
+def _is_onnx(head: bytes) -> bool:
+    # ModelProto (onnx/onnx.proto): field 1 is ir_version, a small varint; writers follow it with
+    # producer_name, opset_import, ... or the graph, all length-delimited, or model_version.
+    followed_by = {n << 3 | 2 for n in (2, 3, 4, 6, 7, 8)} | {5 << 3}
+    return head[0] == 0x08 and 1 <= head[1] <= 32 and head[2] in followed_by if head[2:] else False
+
+
+def _unreadable(path: Path, what: str, advice: str) -> UnreadableModel:
+    return UnreadableModel(f"{str(path)!r} {what}. {advice}")
+
+
+def _suggest(path: Path) -> str:
+    """Files beside the missing one with names like it."""
+    try:
+        beside = [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return f" The folder {str(path.parent)!r} does not exist either."
+    near = difflib.get_close_matches(path.name, beside, n=3, cutoff=0.6)
+    if not near:
+        return " Give a file, zoo:NAME as in zoo:mobilenet_v2, or package.module:factory."
+    return " Did you mean " + " or ".join(repr(str(path.with_name(name))) for name in near) + "?"

@@ -1,0 +1,58 @@
+"""Where a user's own tables, cost models and captured graphs are kept."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from latprof.errors import BadReference
+
+
+def home() -> Path:
+    """The folder: ``LATPROF_HOME`` if set, else the platform's place for user data."""
+    asked = os.environ.get("LATPROF_HOME")
+    if asked:
+        return Path(asked).expanduser()
+    from platformdirs import user_data_path
+
+    return Path(user_data_path("latprof", appauthor=False))
+
+
+def checked_name(kind: str, name: str) -> str:
+    """`name`, if it can safely be part of a path.
+
+    Raises
+    ------
+    BadReference
+        If it is empty or holds anything but letters, digits, ``-``, ``_`` and ``.``.
+    """
+    plain = name.replace("-", "").replace("_", "").replace(".", "")
+    if not plain.isalnum() or not plain.isascii() or name.startswith("."):
+        raise BadReference(
+            f"{name!r} cannot name a {kind}; use letters, digits, '-', '_' and '.', as in pixel6."
+        )
+    return name
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Put `content` at `path` whole or not at all.
+
+    Raises
+    ------
+    BadReference
+        If the folder cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise BadReference(
+            f"cannot write {path}: {error.strerror or error}. Choose another place, or set "
+            "LATPROF_HOME to a folder you may write to."
+        ) from error

@@ -1,0 +1,90 @@
+"""What the numbers were measured on: facts of the machine, the runtime and its settings."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+
+# PyTorch's allocator hands memory back to the system between operators, and page faults then
+# cost it a third of its time; with these thresholds it keeps it, as a long-running server does.
+ALLOCATOR_SETTINGS = {
+    "MALLOC_MMAP_THRESHOLD_": "1000000000",
+    "MALLOC_TRIM_THRESHOLD_": "1000000000",
+}
+
+# Facts that two tables must share before they may be merged.
+IDENTITY = ("cpu", "cores", "runtime", "threads", "dtype", "allocator")
+
+
+def describe_host() -> dict[str, str]:
+    """Facts about this machine; what it does not tell is ``unknown``, never guessed."""
+    import psutil
+
+    governor = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+    return {
+        "cpu": cpu_name(),
+        "cores": str(psutil.cpu_count(logical=False) or os.cpu_count() or "unknown"),
+        "usable_cores": str(len(usable_cores())),
+        "memory_gb": f"{psutil.virtual_memory().total / 1e9:.1f}",
+        "governor": governor.read_text().strip() if governor.exists() else "unknown",
+        "virtualised": _virtualised(),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+    }
+
+
+def describe_run(*, runtime: str, threads: int, dtype: str) -> dict[str, str]:
+    """`describe_host` with how the measurement runs."""
+    return describe_host() | {
+        "runtime": runtime,
+        "threads": str(threads),
+        "dtype": dtype,
+        "allocator": " ".join(f"{k}={v}" for k, v in ALLOCATOR_SETTINGS.items()),
+        "pinned_to": ",".join(map(str, cores_for(threads))),
+    }
+
+
+def differences(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
+    """Where two environments differ in what matters, in words."""
+    return [
+        f"{key}: {one.get(key, 'unknown')} then, {other.get(key, 'unknown')} now"
+        for key in IDENTITY
+        if one.get(key) != other.get(key)
+    ]
+
+
+def cpu_name() -> str:
+    """The processor's name with family and model, where the name alone says little."""
+    facts: dict[str, str] = {}
+    try:
+        for line in Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines():
+            key, _, value = line.partition(":")
+            facts[key.strip()] = value.strip()
+    except OSError:
+        return platform.processor() or "unknown"
+    name = facts.get("model name", platform.processor() or "unknown")
+    if "cpu family" in facts:
+        name += f" (family {facts['cpu family']}, model {facts.get('model', '?')})"
+    return name
+
+
+def usable_cores() -> list[int]:
+    """Cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def cores_for(threads: int) -> list[int]:
+    """Cores to pin to: the last ones, since the first serve most interrupts."""
+    return usable_cores()[-threads:]
+
+
+def _virtualised() -> str:
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return "unknown"
+    return "yes" if " hypervisor" in flags else "no"

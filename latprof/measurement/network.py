@@ -1,0 +1,122 @@
+"""Measure one network: end to end without a profiler, and kernel by kernel with one.
+
+Both are measured in the same minute, in turns, so that what disturbs one disturbs the other.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter_ns
+
+from latprof.fusion import fuse
+from latprof.graph import Graph
+from latprof.measurement.timing import time_once_ms, warm_up
+from latprof.runtimes.protocol import KernelTimes, Runtime, Session
+
+Clock = Callable[[], int]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to measure.
+
+    Parameters
+    ----------
+    seconds : float
+        Wanted running time, warm-up and loading left out.
+    least, most : int
+        Bounds on the number of runs of each kind.
+    rounds : int
+        In how many turns plain and profiled runs alternate.
+    """
+
+    seconds: float
+    least: int = 10
+    most: int = 200
+    rounds: int = 5
+
+
+@dataclass(frozen=True)
+class NetworkTimes:
+    """What was timed for one network.
+
+    Parameters
+    ----------
+    times_ms : tuple of float
+        End to end, no profiler attached, in the order of the runs.
+    profiled_ms : tuple of float
+        End to end with the profiler attached.
+    kernels : tuple of KernelTimes
+    unmatched : tuple of str
+        Launches of the runtime that belong to no kernel that fusion predicted.
+    missing : tuple of str
+        Predicted kernels that the runtime did not launch.
+    """
+
+    times_ms: tuple[float, ...]
+    profiled_ms: tuple[float, ...]
+    kernels: tuple[KernelTimes, ...]
+    unmatched: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+def measure_network(
+    graph: Graph,
+    runtime: Runtime,
+    *,
+    threads: int,
+    effort: Effort,
+    clock_ns: Clock = perf_counter_ns,
+) -> NetworkTimes:
+    """Measure `graph` under `runtime`.
+
+    Raises
+    ------
+    UnsupportedOp, MeasurementError
+        If the runtime cannot run it.
+    """
+    kernels = fuse(graph, runtime.name)
+    plain = runtime.open(graph, kernels, threads=threads, profiled=False)
+    profiled = runtime.open(graph, kernels, threads=threads, profiled=True)
+    once_ms = min(warm_up(plain.run, clock_ns))
+    skipped = len(warm_up(profiled.run, clock_ns))
+    runs = int(effort.seconds * 1e3 / 2 / max(once_ms, 1e-3))
+    per_round = max(1, min(max(runs, effort.least), effort.most) // effort.rounds)
+    times: list[float] = []
+    profiled_times: list[float] = []
+    for _ in range(effort.rounds):
+        times += _block(plain, per_round, clock_ns)
+        profiled_times += _block(profiled, per_round, clock_ns)
+    plain.finish()
+    found, unmatched = profiled.finish()
+    warm = tuple(KernelTimes(k.kernel, k.times_ms[skipped:], k.launches) for k in found)
+    seen = {k.kernel.name for k in found}
+    return NetworkTimes(
+        times_ms=tuple(times),
+        profiled_ms=tuple(profiled_times),
+        kernels=warm,
+        unmatched=unmatched,
+        missing=tuple(kernel.name for kernel in kernels if kernel.name not in seen),
+    )
+
+
+def _block(session: Session, runs: int, clock_ns: Clock) -> list[float]:
+    return [time_once_ms(session.run, clock_ns) for _ in range(runs)]
+
+
+def typical_kernels_ms(times: NetworkTimes) -> tuple[float, ...]:
+    """Each kernel's time over the typical runs, in the order of `times.kernels`.
+
+    Typical are the runs in the middle half by total time. Averaging every kernel over the same
+    runs keeps the sum of the parts equal to the whole, which medians kernel by kernel do not:
+    each ignores its own slow runs, and they are different ones.
+    """
+    order = sorted(range(len(times.profiled_ms)), key=times.profiled_ms.__getitem__)
+    quarter = len(order) // 4
+    typical = order[quarter : len(order) - quarter]
+    return tuple(
+        statistics.fmean(k.times_ms[i] for i in typical if i < len(k.times_ms))
+        for k in times.kernels
+    )

@@ -1,0 +1,244 @@
+"""How long a graph will take on a device, and how sure the answer is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from latprof.answers import Answer, heading, shares
+from latprof.costmodel.coverage import BASES
+from latprof.costmodel.persistence import load
+from latprof.costmodel.predictor import Estimate, Predictor
+from latprof.counting import ModelFacts, count
+from latprof.fusion import fuse
+from latprof.graph import Graph
+from latprof.kernel import Kernel
+from latprof.tables import Target, resolve
+from latprof.units import format_percent
+
+COVERAGE = 0.9
+_MUCH_EXTRAPOLATED = 0.1
+_SHORT_MS = 1.0
+
+
+@dataclass(frozen=True)
+class KernelPrediction:
+    """One kernel's share of a prediction."""
+
+    kernel: Kernel
+    latency_ms: float
+    bound_ms: float
+    basis: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return kernel_to_dict(self.kernel) | {
+            "latency_ms": self.latency_ms,
+            "bound_ms": self.bound_ms,
+            "basis": self.basis,
+        }
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The latency of one graph on one target.
+
+    Parameters
+    ----------
+    device, target : str
+    latency_ms, low_ms, high_ms : float
+        End to end; the interval holds the truth with probability `coverage`.
+    coverage : float
+    overhead_ms : float
+        Part of the latency that belongs to no kernel.
+    kernels : tuple of KernelPrediction
+    roofline : dict
+        Ceilings of the target, in GMAC/s, GB/s and ms.
+    doubts : tuple of str
+        Why the answer may be wrong.
+    provenance : tuple of str
+        What it was learned from.
+    budget_ms : float, optional
+        What it is held against.
+    """
+
+    device: str
+    target: str
+    latency_ms: float
+    low_ms: float
+    high_ms: float
+    coverage: float
+    overhead_ms: float
+    kernels: tuple[KernelPrediction, ...]
+    roofline: dict[str, float]
+    doubts: tuple[str, ...]
+    provenance: tuple[str, ...]
+    budget_ms: float | None = None
+
+    @property
+    def basis(self) -> dict[str, float]:
+        """Share of the time that is measured, interpolated, extrapolated and bounded."""
+        parts = dict.fromkeys(BASES, 0.0)
+        for kernel in self.kernels:
+            parts[kernel.basis] += kernel.latency_ms
+        return shares(parts)
+
+    @property
+    def within_budget(self) -> bool:
+        """Whether the whole interval stays under the budget."""
+        return self.budget_ms is None or self.high_ms <= self.budget_ms
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "device": self.device,
+            "target": self.target,
+            "latency_ms": self.latency_ms,
+            "low_ms": self.low_ms,
+            "high_ms": self.high_ms,
+            "coverage": self.coverage,
+            "overhead_ms": self.overhead_ms,
+            "budget_ms": self.budget_ms,
+            "basis": self.basis,
+            "roofline": self.roofline,
+            "doubts": list(self.doubts),
+            "provenance": list(self.provenance),
+            "kernels": [kernel.to_dict() for kernel in self.kernels],
+        }
+
+
+@dataclass(frozen=True)
+class Predictions(Answer):
+    """One graph on one or more targets: what ``latprof predict`` answers."""
+
+    model: ModelFacts
+    predictions: tuple[Prediction, ...]
+    command: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        return heading("predict", self.command) | {
+            "model": self.model.to_dict(),
+            "predictions": [prediction.to_dict() for prediction in self.predictions],
+        }
+
+
+def predict(
+    graph: Graph,
+    devices: Sequence[str] | str,
+    *,
+    budget_ms: float | None = None,
+    coverage: float = COVERAGE,
+    command: str = "",
+) -> Predictions:
+    """Predict the latency of `graph` on each device.
+
+    Parameters
+    ----------
+    graph : Graph
+    devices : str or sequence of str
+        ``pixel6``, or one target of it as ``pixel6/litert-cpu1-int8``.
+    budget_ms : float, optional
+    coverage : float, default=0.9
+    command : str
+        What the user typed, for the report.
+
+    Raises
+    ------
+    UnknownName, TableError, CostModelError
+        If a device is unknown, or no cost model has been fitted for it.
+    """
+    asked = [devices] if isinstance(devices, str) else list(devices)
+    facts = count(graph)
+    found = []
+    for reference in asked:
+        device, target = resolve(reference)
+        prediction = _predict_one(graph, facts, load(device, target), coverage)
+        found.append(replace(prediction, budget_ms=budget_ms))
+    return Predictions(facts, tuple(found), command)
+
+
+def _predict_one(
+    graph: Graph, facts: ModelFacts, predictor: Predictor, coverage: float
+) -> Prediction:
+    kernels = fuse(graph, Target.parse(predictor.target).runtime)
+    estimate = predictor.estimate(kernels, coverage)
+    found = tuple(
+        KernelPrediction(kernel, float(ms), float(bound), BASES[basis])
+        for kernel, ms, bound, basis in zip(
+            kernels, estimate.kernel_ms, estimate.bound_ms, estimate.basis, strict=True
+        )
+    )
+    roofline = predictor.model.fitted_.roofline
+    return Prediction(
+        device=predictor.device,
+        target=predictor.target,
+        latency_ms=estimate.latency_ms,
+        low_ms=estimate.low_ms,
+        high_ms=estimate.high_ms,
+        coverage=coverage,
+        overhead_ms=estimate.overhead_ms,
+        kernels=found,
+        roofline={
+            "peak_gmacs_per_s": roofline.peak_macs_per_ms / 1e6,
+            "bandwidth_gb_per_s": roofline.bandwidth_bytes_per_ms / 1e6,
+            "launch_overhead_ms": roofline.launch_ms,
+        },
+        doubts=_doubts(facts, estimate, found),
+        provenance=_provenance(predictor),
+    )
+
+
+def _doubts(
+    facts: ModelFacts, estimate: Estimate, kernels: Sequence[KernelPrediction]
+) -> tuple[str, ...]:
+    said = list(facts.assumptions)
+    for op, times in facts.unknown_ops.items():
+        said.append(f"operator {op} (×{times}) has no cost formula; only its traffic is bounded")
+    outside = [k for k in kernels if k.basis == "extrapolated"]
+    share = sum(k.latency_ms for k in outside) / estimate.latency_ms
+    if share > _MUCH_EXTRAPOLATED:
+        worst = max(outside, key=lambda k: k.latency_ms)
+        said.append(
+            f"{format_percent(share)} of the time lies outside what the table covers, most of it "
+            f"in {worst.kernel.name} ({worst.kernel.op}, {worst.kernel.shape_text})"
+        )
+    if estimate.latency_ms < _SHORT_MS:
+        said.append("under 1 ms, what a run costs beside its kernels weighs heavily")
+    return tuple(said)
+
+
+def _provenance(predictor: Predictor) -> tuple[str, ...]:
+    facts = predictor.facts
+    accuracy, environment = facts.get("accuracy", {}), facts.get("environment", {})
+    said = []
+    if accuracy:
+        said.append(
+            f"{accuracy['kernels']} kernels timed in {accuracy['networks']} small "
+            f"networks on {facts.get('date', 'an unknown date')} ({facts.get('source', '?')}, "
+            f"{facts.get('seconds', '?')} s)"
+        )
+        said.append(
+            f"held-out networks: mean error {format_percent(accuracy['network_mape'])}, "
+            f"{format_percent(accuracy['within_10'])} within ±10 %; the interval is calibrated "
+            "on these, not on whole models"
+        )
+    if environment:
+        said.append(
+            f"{environment.get('cpu', 'unknown processor')}, "
+            f"{environment.get('runtime', 'unknown runtime')}, "
+            f"{environment.get('threads', '?')} thread(s), {environment.get('dtype', '?')}"
+        )
+    return tuple(said)
+
+
+def kernel_to_dict(kernel: Kernel) -> dict[str, Any]:
+    """What every answer says of a kernel."""
+    return {
+        "name": kernel.name,
+        "op": kernel.op,
+        "module": kernel.module,
+        "shape": kernel.shape_text,
+        "macs": kernel.macs,
+        "params": kernel.params,
+        "bytes_moved": kernel.bytes_moved,
+        "nodes": list(kernel.nodes),
+    }

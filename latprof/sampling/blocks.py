@@ -1,0 +1,331 @@
+"""The blocks of light networks, each a few lines on a builder of small networks.
+
+A block takes the name of a feature map and gives the name of the next.
+
+References
+----------
+MobileNetV1 (arXiv 1704.04861), V2 (1801.04381), V3 (1905.02244), ShuffleNet v1 (1707.01083) and
+v2 (1807.11164), SE (1709.01507), ResNet (1512.03385), ResNeXt (1611.05431), Inception-v3
+(1512.00567), SqueezeNet (1602.07360), DenseNet (1608.06993).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from latprof.builder import GraphBuilder
+from latprof.graph import Graph, Shape
+
+Block = Callable[["Net", str], str]
+
+ACTIVATIONS = ("relu", "relu6", "hard_swish", "silu", "gelu", "leaky_relu", "sigmoid", "tanh")
+# How often light networks use each; the rare ones still have to be in the table.
+_ACTIVATION_WEIGHTS = (10, 8, 6, 6, 2, 1, 1, 1)
+
+
+@dataclass
+class Net:
+    """A small network in the making, with the style its blocks share.
+
+    Parameters
+    ----------
+    builder : GraphBuilder
+    chance : random.Random
+    activation : str
+    inplace : bool
+        Whether activations overwrite their input, as most published code has it.
+    biased : bool
+        Whether convolutions carry a bias instead of a norm behind them.
+    """
+
+    builder: GraphBuilder
+    chance: random.Random
+    activation: str = "relu"
+    inplace: bool = True
+    biased: bool = False
+    _count: int = 0
+
+    @classmethod
+    def draw(cls, name: str, chance: random.Random) -> Net:
+        """A network with a style drawn at random."""
+        return cls(
+            GraphBuilder(name, source="micro-network"),
+            chance,
+            activation=chance.choices(ACTIVATIONS, _ACTIVATION_WEIGHTS)[0],
+            inplace=chance.random() < 0.7,
+            biased=chance.random() < 0.15,
+        )
+
+    def shape(self, x: str) -> Shape:
+        return self.builder.tensor(x).shape
+
+    def parameter(self, *shape: int) -> str:
+        self._count += 1
+        return self.builder.parameter(f"w{self._count}", shape)
+
+    def conv(
+        self,
+        x: str,
+        out_channels: int,
+        kernel: int | tuple[int, int] = 1,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        dilation: int = 1,
+        norm: bool = True,
+        activation: str | None = None,
+    ) -> str:
+        """Convolution, norm (or bias) and activation; same padding."""
+        height, width = (kernel, kernel) if isinstance(kernel, int) else kernel
+        weight = self.parameter(out_channels, self.shape(x)[1] // groups, height, width)
+        inputs = [x, weight]
+        if self.biased or not norm:
+            inputs.append(self.parameter(out_channels))
+        pads = tuple((dilation * (k - 1) // 2,) * 2 for k in (height, width))
+        y = self.builder.add_one(
+            "conv", inputs, stride=(stride, stride), padding=pads,
+            dilation=(dilation, dilation), groups=groups,
+        )  # fmt: skip
+        if norm and not self.biased:
+            y = self.norm(y)
+        chosen = self.activation if activation is None else activation
+        return self.act(y, chosen) if chosen else y
+
+    def norm(self, x: str) -> str:
+        channels = self.shape(x)[1]
+        weights = [self.parameter(channels) for _ in range(4)]
+        return self.builder.add_one("batch_norm", [x, *weights], eps=1e-5)
+
+    def act(self, x: str, activation: str) -> str:
+        settings = {"slope": 0.1} if activation == "leaky_relu" else {}
+        in_place = self.inplace and activation not in ("gelu", "sigmoid", "tanh", "hard_sigmoid")
+        return self.builder.add_one(
+            activation, [x], **settings, **({"inplace": True} if in_place else {})
+        )
+
+    def add(self, x: str, y: str) -> str:
+        return self.builder.add_one("add", [x, y])
+
+    def depthwise(self, x: str, kernel: int, stride: int = 1, *, dilation: int = 1) -> str:
+        channels = self.shape(x)[1]
+        return self.conv(x, channels, kernel, stride=stride, groups=channels, dilation=dilation)
+
+    def finish(self, x: str) -> Graph:
+        return self.builder.finish([x])
+
+
+def near_width(net: Net, x: str) -> int:
+    """A channel count such as real networks step to from that of `x`."""
+    factor = net.chance.choice((0.25, 0.5, 0.5, 0.75, 1, 1, 1, 1.5, 2, 2, 3))
+    return rounded_width(net.chance, net.shape(x)[1] * factor)
+
+
+def rounded_width(chance: random.Random, channels: float) -> int:
+    """Most networks round widths to 8 or 16; searched, pruned and scaled ones do not."""
+    step = chance.choice((8, 8, 8, 16, 16, 32, 4, 2, 1))
+    return max(step, min(2048, round(channels / step) * step))
+
+
+def _kernel(net: Net) -> int:
+    return net.chance.choices((3, 5, 7), (6, 3, 1))[0]
+
+
+def _stride(net: Net) -> int:
+    return 2 if net.chance.random() < 0.3 else 1
+
+
+def standard(net: Net, x: str) -> str:
+    """A dense convolution."""
+    kernel = net.chance.choices((3, 5, 7), (8, 1, 1))[0]
+    return net.conv(x, near_width(net, x), kernel, stride=_stride(net))
+
+
+def pointwise(net: Net, x: str) -> str:
+    """A 1×1 convolution, now and then with a stride or without an activation."""
+    stride = 2 if net.chance.random() < 0.1 else 1
+    activation = "" if net.chance.random() < 0.3 else None
+    return net.conv(x, near_width(net, x), 1, stride=stride, activation=activation)
+
+
+def depthwise(net: Net, x: str) -> str:
+    return net.depthwise(x, _kernel(net), _stride(net))
+
+
+def separable(net: Net, x: str) -> str:
+    """Depthwise then pointwise (MobileNetV1)."""
+    return net.conv(depthwise(net, x), near_width(net, x))
+
+
+def rectangular(net: Net, x: str) -> str:
+    """1×k then k×1 (Inception-v3)."""
+    length = net.chance.choice((3, 5, 7))
+    y = net.conv(x, near_width(net, x), (1, length))
+    return net.conv(y, near_width(net, x), (length, 1))
+
+
+def dilated(net: Net, x: str) -> str:
+    """An atrous convolution, dense or depthwise (DeepLab)."""
+    dilation = net.chance.choice((2, 2, 4))
+    if net.chance.random() < 0.5:
+        return net.depthwise(x, 3, dilation=dilation)
+    return net.conv(x, near_width(net, x), 3, dilation=dilation)
+
+
+def grouped(net: Net, x: str) -> str:
+    """A grouped convolution, 3×3 (ResNeXt) or 1×1 followed by a shuffle (ShuffleNetV1)."""
+    channels = net.shape(x)[1]
+    groups = net.chance.choice([g for g in (2, 3, 4, 8, 16, 32) if channels % g == 0] or [1])
+    wide = max(1, round(near_width(net, x) / groups)) * groups
+    if net.chance.random() < 0.5:
+        return net.conv(x, wide, 3, stride=_stride(net), groups=groups)
+    return shuffle(net, net.conv(x, wide, 1, groups=groups), groups)
+
+
+def shuffle(net: Net, x: str, groups: int = 2) -> str:
+    """A channel shuffle, written as every framework writes it."""
+    batch, channels, height, width = net.shape(x)
+    if channels % groups:
+        return x
+    add = net.builder.add_one
+    y = add("reshape", [x], shape=(batch, groups, channels // groups, height, width))
+    y = add("transpose", [y], order=(0, 2, 1, 3, 4))
+    return add("reshape", [y], shape=(batch, channels, height, width))
+
+
+def squeeze_excite(net: Net, x: str) -> str:
+    """Global mean, two 1×1 convolutions, a gate, a product."""
+    channels = net.shape(x)[1]
+    gate = net.chance.choice(("hard_sigmoid", "sigmoid"))
+    squeezed = rounded_width(net.chance, max(4, channels / net.chance.choice((4, 4, 8, 16))))
+    add = net.builder.add_one
+    if net.chance.random() < 0.8:
+        y = add("adaptive_avg_pool", [x], output_size=(1, 1))
+    else:
+        y = add("mean", [x], axes=(2, 3), keepdims=True)
+    inner = net.activation if net.chance.random() < 0.5 else "relu"
+    y = net.conv(y, squeezed, norm=False, activation=inner)
+    y = net.conv(y, channels, norm=False, activation=gate)
+    return add("mul", [x, y])
+
+
+def inverted_residual(net: Net, x: str) -> str:
+    """Expand, depthwise, maybe squeeze-excite, project, maybe add (MobileNetV2 and V3)."""
+    channels, stride = net.shape(x)[1], _stride(net)
+    expanded = rounded_width(net.chance, channels * net.chance.choice((2, 3, 4, 6, 6)))
+    y = net.conv(x, expanded)
+    y = net.depthwise(y, _kernel(net), stride)
+    if net.chance.random() < 0.4:
+        y = squeeze_excite(net, y)
+    out = channels if net.chance.random() < 0.6 else near_width(net, x)
+    y = net.conv(y, out, activation="")
+    return net.add(x, y) if stride == 1 and out == channels else y
+
+
+def basic_residual(net: Net, x: str) -> str:
+    """Two 3×3 convolutions and an addition, or a 1×1 bottleneck (ResNet)."""
+    channels = net.shape(x)[1]
+    if net.chance.random() < 0.5:
+        y = net.conv(net.conv(x, channels, 3), channels, 3, activation="")
+    else:
+        narrow = rounded_width(net.chance, channels / 4)
+        y = net.conv(net.conv(x, narrow), narrow, 3)
+        y = net.conv(y, channels, activation="")
+    return net.act(net.add(y, x), net.activation)
+
+
+def shuffle_unit(net: Net, x: str) -> str:
+    """Split, transform one half, concatenate, shuffle (ShuffleNetV2)."""
+    channels = net.shape(x)[1]
+    if channels % 2 or channels < 8:
+        return separable(net, x)
+    half = channels // 2
+    left, right = net.builder.add("split", [x], {"axis": 1, "sizes": (half, half)})
+    y = net.conv(right, half)
+    y = (
+        net.depthwise(y, 3)
+        if net.chance.random() < 0.3
+        else net.conv(y, half, 3, groups=half, activation="")
+    )
+    y = net.conv(y, half)
+    return shuffle(net, net.builder.add_one("concat", [left, y], axis=1))
+
+
+def branches(net: Net, x: str) -> str:
+    """Parallel convolutions and a pool, concatenated (Inception, Fire)."""
+    parts = [net.conv(x, near_width(net, x) // 2 or 1)]
+    for kernel in net.chance.sample((3, 5, 3), net.chance.choice((1, 1, 2))):
+        squeezed = net.conv(x, max(4, near_width(net, x) // 4))
+        parts.append(net.conv(squeezed, near_width(net, x) // 2 or 1, kernel))
+    if net.chance.random() < 0.4:
+        pooled = pool(net, x, stride=1)
+        parts.append(net.conv(pooled, max(4, near_width(net, x) // 4)))
+    return net.builder.add_one("concat", parts, axis=1)
+
+
+def dense_growth(net: Net, x: str) -> str:
+    """Norm and activation first, then a convolution whose result is appended (DenseNet)."""
+    y = net.conv(net.act(net.norm(x), net.activation), 4 * 32 if net.chance.random() < 0.5 else 64)
+    y = net.conv(y, net.chance.choice((12, 16, 32)), 3, norm=False, activation="")
+    return net.builder.add_one("concat", [x, y], axis=1)
+
+
+def pool(net: Net, x: str, stride: int = 2) -> str:
+    """A pooling window."""
+    kernel = net.chance.choice((2, 3, 3)) if stride == 2 else 3
+    pad = (kernel - 1) // 2
+    settings = {"kernel": (kernel,) * 2, "stride": (stride,) * 2, "padding": ((pad, pad),) * 2}
+    op = net.chance.choice(("max_pool", "max_pool", "avg_pool"))
+    return net.builder.add_one(op, [x], **settings)
+
+
+def loose_ends(net: Net, x: str) -> str:
+    """Operators that seldom stand alone but must be known: a lone activation, sum or product."""
+    kind = net.chance.choice(("activation", "add", "mul", "norm"))
+    if kind == "activation":
+        return net.builder.add_one(
+            net.activation, [x], **({"slope": 0.1} if net.activation == "leaky_relu" else {})
+        )
+    if kind == "norm":
+        return net.norm(pool(net, x, stride=1))
+    y = net.conv(x, net.shape(x)[1], activation="sigmoid" if kind == "mul" else "")
+    return net.builder.add_one(kind, [x, y])
+
+
+def classifier(net: Net, x: str) -> str:
+    """Global mean, flatten, one or two linear layers."""
+    add = net.builder.add_one
+    batch, channels = net.shape(x)[:2]
+    if net.chance.random() < 0.7:
+        y = add("adaptive_avg_pool", [x], output_size=(1, 1))
+        y = add("reshape", [y], shape=(batch, channels))
+    else:
+        y = add("mean", [x], axes=(2, 3), keepdims=False)
+    if net.chance.random() < 0.3:
+        hidden = net.chance.choice((256, 512, 1024, 1280, 4096))
+        y = add("linear", [y, net.parameter(hidden, net.shape(y)[1]), net.parameter(hidden)])
+        y = net.act(y, net.activation)
+    classes = net.chance.choice((10, 100, 1000, 1000, 1000, 1024, 2048))
+    y = add("linear", [y, net.parameter(classes, net.shape(y)[1]), net.parameter(classes)])
+    return add("softmax", [y], axis=1) if net.chance.random() < 0.2 else y
+
+
+# How often each block is drawn.
+BLOCKS: tuple[tuple[Block, float], ...] = (
+    (standard, 3),
+    (pointwise, 3),
+    (depthwise, 2),
+    (separable, 4),
+    (rectangular, 1),
+    (dilated, 1),
+    (grouped, 2.5),
+    (squeeze_excite, 1.5),
+    (inverted_residual, 6),
+    (basic_residual, 2.5),
+    (shuffle_unit, 3),
+    (branches, 2),
+    (dense_growth, 1),
+    (pool, 1),
+    (loose_ends, 1),
+)
