@@ -223,7 +223,7 @@ def _calibration(worker: Worker, target: Target, environment: Mapping[str, str])
     """What profiling costs here: from this host's table, from the last time, or measured now."""
     kept = home() / "calibrations" / f"{target.name}.json"
     for candidate in (_from_table(target), _from_file(kept)):
-        if candidate is not None and not differences(candidate["environment"], environment):
+        if candidate is not None and not differences(candidate.get("environment", {}), environment):
             return Calibration(**candidate["calibration"])
     records = []
     for number in range(CALIBRATION_NETWORKS):

@@ -52,8 +52,8 @@ def refuse_bomb(path: Path) -> None:
         unpacked = sum(info.file_size for info in archive.infolist())
     if unpacked > path.stat().st_size + MAX_BYTES:
         raise UnreadableModel(
-            f"{str(path)!r} would unpack to {unpacked // 2**20} MiB, far more than its own size; it "
-            "is broken or was made to fill the memory. Save the model again."
+            f"{str(path)!r} would unpack to {unpacked // 2**20} MiB, far more than its own size; "
+            "it is broken or was made to fill the memory. Save the model again."
         )
 
 

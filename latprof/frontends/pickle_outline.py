@@ -20,6 +20,10 @@ from latprof.errors import UnreadableModel
 MAX_INSTRUCTIONS = 5_000_000  # the state dict of a network of 1,000 tensors has about 30,000
 
 
+# What pickle protocols 0 and 1 make every object with, in Python 3 and 2.
+_RECONSTRUCTORS = ("copyreg._reconstructor", "copy_reg._reconstructor")
+
+
 @dataclass(eq=False)
 class Global:
     """A class or function, by the name it would be imported under."""
@@ -50,8 +54,8 @@ class Made:
     def class_name(self) -> str:
         """The class of the result, or the function that would have made it."""
         maker = self.maker
-        if isinstance(maker, Global) and maker.name == "copyreg._reconstructor":
-            maker = self.arguments[0] if self.arguments else maker  # pickle protocols 0 and 1
+        if isinstance(maker, Global) and maker.name in _RECONSTRUCTORS and self.arguments:
+            maker = self.arguments[0]
         return maker.name if isinstance(maker, Global) else "an unnamed class"
 
 
@@ -230,8 +234,10 @@ class _Machine:
         self.stack.append(_STORED_ELSEWHERE)
 
     def _binpersid(self, _: Any) -> None:
-        self.stack.pop()
-        self.stack.append(_STORED_ELSEWHERE)
+        identity = self.stack.pop()
+        # Before 1.6 torch.save put the source of a class beside it: ("module", class, path, text).
+        is_class = isinstance(identity, tuple) and identity[:1] == ("module",)
+        self.stack.append(identity[1] if is_class else _STORED_ELSEWHERE)
 
     def _ext1(self, argument: int) -> None:
         self.stack.append(Global(f"copyreg extension {argument}"))

@@ -112,4 +112,4 @@ def _find(path: str, name: str) -> Any:
         return getattr(module, name)
     except AttributeError as error:
         known = [key for key, value in vars(module).items() if callable(value) and key[0] != "_"]
-        raise UnknownName(f"network in module {path!r}:", name, known) from error
+        raise UnknownName(f"{path} factory", name, known) from error

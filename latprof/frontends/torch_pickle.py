@@ -166,11 +166,14 @@ def _no_network(path: Path, contents: Contents) -> NoGraph | UnreadableModel:
 
 
 def _untrusted(path: Path, contents: Contents) -> UntrustedModel:
-    if contents.networks:
-        key, class_name = contents.networks[0]
-        held = f"a pickled {class_name}" + (f" under the key {key!r}" if key else "")
-    else:
-        held = f"a pickled {contents.opaque}"
+    if not contents.networks:
+        return UntrustedModel(
+            f"{str(path)!r} shows no network, and loading it would call {contents.opaque}. Do not "
+            "load it unless you know what that does; if you wrote the file yourself, rerun with "
+            "--trust."
+        )
+    key, class_name = contents.networks[0]
+    held = f"a pickled {class_name}" + (f" under the key {key!r}" if key else "")
     return UntrustedModel(
         f"{str(path)!r} holds {held}; loading it would run code that came with the file. Where you "
         f"trust it, export it: {_export_line(path)} Or, if you wrote the file yourself, rerun with "

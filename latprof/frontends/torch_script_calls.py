@@ -97,7 +97,7 @@ class MetaCalls:
         """
         packet = getattr(torch.ops.aten, operator)
         target: Any = getattr(packet, overload or "default")
-        tensors = _tensors(values)
+        tensors = tensors_in(values)
         known = tensors and not any(t.is_meta or t.numel() > MAX_KNOWN for t in tensors)
         if known and operator in _ARITHMETIC:
             return _call(target, _arguments(target, values, on_meta=False))
@@ -175,11 +175,12 @@ def _described(tensor: torch.Tensor, name: str, role: Role = "activation") -> Te
     return Tensor(name, tuple(tensor.shape), dtype, role, values)
 
 
-def _tensors(values: Any) -> list[torch.Tensor]:
+def tensors_in(values: Any) -> list[torch.Tensor]:
+    """Every tensor in nested lists."""
     if isinstance(values, torch.Tensor):
         return [values]
     if isinstance(values, (list, tuple)):
-        return [tensor for value in values for tensor in _tensors(value)]
+        return [tensor for value in values for tensor in tensors_in(value)]
     return []
 
 

@@ -16,10 +16,16 @@ import torch
 from latprof.errors import LatprofError
 from latprof.frontends.script_values import PLAIN, QUESTIONS, TooLargeError, checked
 from latprof.frontends.torch_module import first_line
-from latprof.frontends.torch_script_calls import DTYPE_CODES, DTYPES, CannotRunError, MetaCalls
+from latprof.frontends.torch_script_calls import (
+    DTYPE_CODES,
+    DTYPES,
+    CannotRunError,
+    MetaCalls,
+    tensors_in,
+)
 from latprof.frontends.torch_script_paths import ModulePaths
 
-MAX_STEPS = 1_000_000  # a network of 10,000 layers with all its size arithmetic needs a tenth
+MAX_STEPS = 100_000  # scripted EfficientNet-B0, with all its checks of sizes, takes 1,440
 
 _SCHEMA = re.compile(r"\w+::\w+\.(\w+)\(")
 
@@ -44,14 +50,12 @@ class Interpreter:
         Runs the operators.
     paths : ModulePaths
         Tells whose code a node was.
-    steps : int
-        Nodes to run before giving up.
     """
 
-    def __init__(self, calls: MetaCalls, paths: ModulePaths, steps: int = MAX_STEPS) -> None:
+    def __init__(self, calls: MetaCalls, paths: ModulePaths) -> None:
         self.calls = calls
         self.paths = paths
-        self._steps_left = steps
+        self._steps_left = MAX_STEPS
         self._values: dict[str, Any] = {}
         self._attributes: dict[tuple[str, str], Any] = {}  # set by the script itself
 
@@ -72,7 +76,7 @@ class Interpreter:
         for node in block.nodes():
             self._steps_left -= 1
             if self._steps_left < 0:
-                raise CannotRunError("it is still running after a million steps")
+                raise CannotRunError(f"it is still running after {MAX_STEPS} steps")
             self._step(node)
         return [self._values[value.debugName()] for value in block.outputs()]
 
@@ -88,7 +92,7 @@ class Interpreter:
         except Exception as error:  # operators raise all kinds for shapes that do not fit
             module = self.paths.of(node)
             where = f" in {module!r}" if module else ""
-            raise CannotRunError(f"{kind}{where} failed: {first_line(error)}") from error
+            raise CannotRunError(f"{kind}{where} failed: {first_line(error)[:-1]}") from error
         for value, result in zip(node.outputs(), results, strict=True):
             self._values[value.debugName()] = result
 
@@ -104,6 +108,8 @@ class Interpreter:
             return QUESTIONS[kind](*arguments)
         if kind in _OF_TENSORS:
             return _OF_TENSORS[kind](*arguments)
+        if kind in PLAIN and not tensors_in(arguments):
+            return self._plain(kind, arguments)
         operator = kind.removeprefix("aten::")
         overload = _overload_of(node)
         if operator == "to" and overload.startswith("prim_"):
@@ -114,6 +120,9 @@ class Interpreter:
             return self.calls.run(operator, overload, arguments, self.paths.of(node))
         if kind not in PLAIN:
             raise CannotRunError(f"it uses {kind}, which latprof does not run")
+        return self._plain(kind, arguments)
+
+    def _plain(self, kind: str, arguments: list[Any]) -> Any:
         result = checked(PLAIN[kind](*arguments))
         if isinstance(result, (list, str)):
             self._steps_left -= len(result)  # long lists are as much work as many nodes

@@ -38,7 +38,8 @@ def ms_axis() -> dict[str, Any]:
 
 def log_axis(ends: tuple[float, float], say: Callable[[float], str], title: str) -> dict[str, Any]:
     """A logarithmic axis between two powers of ten, with ticks that a person would choose."""
-    steps = (1,) if ends[1] - ends[0] > 2.3 else (1, 2, 5)
+    span = ends[1] - ends[0]
+    steps = (1, 2, 5) if span <= 1.2 else (1, 3) if span <= 3 else (1,)
     decades = range(math.floor(ends[0]), math.ceil(ends[1]) + 1)
     ticks = [step * 10.0**decade for decade in decades for step in steps]
     return {

@@ -204,16 +204,7 @@ def reconciliation_bar(answer: Mapping[str, Any], part: Part) -> go.Figure:
     whole = _bars(
         [part.latency_ms or 0.0], [0], [""], ["var(--macs)"], hover=["end to end"], width=0.5
     )
-    if part.latency_ms and part.low_ms is not None and part.high_ms is not None:
-        whole.error_x = {
-            "type": "data",
-            "symmetric": False,
-            "array": [part.high_ms - part.latency_ms],
-            "arrayminus": [part.latency_ms - part.low_ms],
-            "color": "var(--ink)",
-            "thickness": 1.5,
-            "width": 5,
-        }
+    whole.error_x = _whiskers([part], "var(--ink)")
     whole.hovertext = [f"end to end<br>{wording.ms(part.latency_ms)}<br>{wording.interval(part)}"]
     traces = [whole]
     traces += [
@@ -241,14 +232,6 @@ def latency_by_target(shown: Sequence[Part]) -> go.Figure:
     """Each target's latency with its interval, and the budget if all have the same."""
     known = [part for part in shown if part.latency_ms is not None]
     values_ms = [part.latency_ms or 0.0 for part in known]
-    highs_ms = [
-        part.high_ms if part.high_ms is not None else ms
-        for part, ms in zip(known, values_ms, strict=True)
-    ]
-    lows_ms = [
-        part.low_ms if part.low_ms is not None else ms
-        for part, ms in zip(known, values_ms, strict=True)
-    ]
     labels = [short(part.title, 34) for part in known]
     hover = [
         f"<b>{label}</b><br>{wording.ms(part.latency_ms)}<br>{wording.interval(part)}"
@@ -261,25 +244,18 @@ def latency_by_target(shown: Sequence[Part]) -> go.Figure:
         marker={"size": 11, "color": "var(--blue)"},
         hovertext=hover,
         hoverinfo="text",
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": [high - ms for high, ms in zip(highs_ms, values_ms, strict=True)],
-            "arrayminus": [ms - low for low, ms in zip(lows_ms, values_ms, strict=True)],
-            "color": "var(--blue)",
-            "thickness": 2,
-            "width": 6,
-        },
+        error_x=_whiskers(known, "var(--blue)"),
     )
     budgets_ms = {number(part.facts.get("budget_ms")) for part in known} - {None}
     budget_ms = budgets_ms.pop() if len(budgets_ms) == 1 else None
+    largest_ms = max(max(part.latency_ms or 0.0, part.high_ms or 0.0) for part in known)
     figure = _figure(
         [points],
         height=40 * len(known) + 64,
         left=250,
         bottom=44,
         yaxis=rows_axis(labels),
-        xaxis={**ms_axis(), "range": [0, 1.08 * max([*highs_ms, budget_ms or 0.0])]},
+        xaxis={**ms_axis(), "range": [0, 1.08 * max(largest_ms, budget_ms or 0.0)]},
         meta={"narrow": {"left": 118, "labels": [short(p.title, _NARROW_CELLS) for p in known]}},
     )
     if budget_ms is not None:
@@ -347,6 +323,14 @@ def _bars(
         hoverinfo="skip" if hover is None else "text",
         **where,
     )
+
+
+def _whiskers(shown: Sequence[Part], color: str) -> dict[str, Any]:
+    """From p10 to p90, or over the interval; no length where an end is not known."""
+    above = [max((p.high_ms or 0.0) - (p.latency_ms or 0.0), 0.0) for p in shown]
+    below = [(p.latency_ms or 0.0) - (p.low_ms or p.latency_ms or 0.0) for p in shown]
+    ends = {"type": "data", "symmetric": False, "array": above, "arrayminus": below}
+    return {**ends, "color": color, "thickness": 1.8, "width": 5}
 
 
 def _segment(name: str, value: float, unit: str, color: str, hover: str) -> Any:

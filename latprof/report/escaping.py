@@ -33,10 +33,10 @@ def visible(text: Any, *, ascii_only: bool = False) -> str:
     ascii_only : bool, default=False
         Escape everything outside ASCII, but for `PLAIN_CHARACTERS`.
     """
-    return "".join(
-        _escape(character) if _hidden(character, ascii_only) else character
-        for character in str(text)
-    )
+    said = str(text)
+    if said.isprintable() and (said.isascii() or not ascii_only):
+        return said  # most names; a page of 500 kernels asks some ten thousand times
+    return "".join(_escape(c) if _hidden(c, ascii_only) else c for c in said)
 
 
 def shorten(text: str, width: int) -> str:
@@ -52,6 +52,8 @@ def shorten(text: str, width: int) -> str:
 
 def cells(text: str) -> int:
     """How many terminal columns the text takes; a combining mark counts, to be safe."""
+    if text.isascii():
+        return len(text)
     return len(text) + sum(unicodedata.east_asian_width(c) in "WF" for c in text)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from latprof.errors import UnknownName
+from latprof.errors import RuntimeUnavailable, UnknownName
 
 if TYPE_CHECKING:
     from latprof.runtimes.protocol import Runtime
@@ -42,5 +42,12 @@ def load(asked: str) -> Runtime:
     RuntimeUnavailable
         If its library is not installed.
     """
-    runtime: Runtime = import_module(RUNTIMES[runtime_name(asked)]).RUNTIME
+    name = runtime_name(asked)
+    try:
+        runtime: Runtime = import_module(RUNTIMES[name]).RUNTIME
+    except ImportError as error:
+        raise RuntimeUnavailable(
+            f"{name} does not work here: {error}. `pip install latprof` brings every runtime; or "
+            "choose another --runtime."
+        ) from error
     return runtime

@@ -28,6 +28,7 @@ class OnnxRuntimeSession:
         self, graph: Graph, model: bytes, kernels: Sequence[Kernel], *, threads: int, profiled: bool
     ) -> None:
         self._kernels = kernels if profiled else None
+        self._graph_name = graph.name
         self._folder = tempfile.TemporaryDirectory(prefix="latprof-")
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
@@ -39,26 +40,47 @@ class OnnxRuntimeSession:
         try:
             self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ORT raises its own kinds, all bare subclasses of Exception
+            self._folder.cleanup()
             raise MeasurementError(
-                f"ONNX Runtime cannot load {graph.name!r}: {str(error).splitlines()[0][:300]} "
-                "Try another --runtime, or predict instead of measuring."
+                f"ONNX Runtime cannot load {graph.name!r}: {_first_line(error)} Try another "
+                "--runtime, or predict instead of measuring."
             ) from error
         self._feed: dict[str, Any] = {
             name: input_values(graph.tensors[name]) for name in graph.inputs
         }
 
-    def run(self) -> None:
-        self._session.run(None, self._feed)
+    def run(self) -> tuple[Any, ...]:
+        try:
+            return tuple(self._session.run(None, self._feed))
+        except Exception as error:  # as above
+            raise MeasurementError(
+                f"ONNX Runtime cannot run {self._graph_name!r}: {_first_line(error)} Try another "
+                "--runtime, or predict instead of measuring."
+            ) from error
 
     def finish(self) -> tuple[tuple[KernelTimes, ...], tuple[str, ...]]:
         try:
             if self._kernels is None:
                 return (), ()
             file = Path(self._session.end_profiling())
-            return kernel_times(json.loads(file.read_bytes()), self._kernels)
+            return kernel_times(_events(file), self._kernels)
         finally:
             del self._session
             self._folder.cleanup()
+
+
+def _events(file: Path) -> Any:
+    try:
+        return json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise MeasurementError(
+            f"ONNX Runtime's profile {file} cannot be read: {error}. Is the disk full? Free space "
+            "or set TMPDIR to another folder, and measure again."
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0][:300]
 
 
 class OnnxRuntime:
@@ -74,6 +96,7 @@ class OnnxRuntime:
         self, graph: Graph, kernels: Sequence[Kernel], *, threads: int, profiled: bool
     ) -> OnnxRuntimeSession:
         if self._last is None or self._last[0] is not graph:
+            self._last = None  # two large models at once may be one too many
             self._last = graph, write_onnx(graph).SerializeToString()
         model = self._last[1]
         return OnnxRuntimeSession(graph, model, kernels, threads=threads, profiled=profiled)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from latprof.graph import Graph
 from latprof.kernel import Kernel
@@ -31,8 +31,18 @@ class KernelTimes:
 class Session(Protocol):
     """A graph made ready to run, with weights and one fixed input."""
 
-    def run(self) -> None:
-        """Run it once; returns when the result is there."""
+    def run(self) -> tuple[Any, ...]:
+        """Run it once; every distinct output of the graph comes back, in its order.
+
+        Arrays are of the runtime's own kind (NumPy's, or PyTorch's tensors), nothing copied: they
+        are good until the next run. Two runtimes agree on them, since a tensor's stand-in numbers
+        depend on its name alone.
+
+        Raises
+        ------
+        MeasurementError
+            If the runtime fails on the way.
+        """
 
     def finish(self) -> tuple[tuple[KernelTimes, ...], tuple[str, ...]]:
         """Close it; times of every kernel, and launches that belong to no kernel.

@@ -12,12 +12,12 @@ from typing import Any
 
 import torch
 
-from latprof.errors import UnsupportedOp
+from latprof.errors import MeasurementError, UnsupportedOp
 from latprof.graph import Call, Graph
 from latprof.kernel import Kernel
 from latprof.runtimes.protocol import KernelTimes
 from latprof.runtimes.torch_calls import CALLS
-from latprof.runtimes.weights import input_values, weight_values
+from latprof.runtimes.weights import check_dtypes, input_values, norm_scales, weight_values
 
 Run = Callable[[list[Any]], Any]
 
@@ -32,16 +32,21 @@ class TorchEagerSession:
         if unknown:
             raise UnsupportedOp(
                 f"{graph.name!r} uses {', '.join(unknown)}, which latprof cannot yet run under "
-                "PyTorch. `latprof predict` still answers, with a bound for these."
+                "PyTorch. `latprof predict` still answers, with a bound for these; to measure, "
+                "replace them or run another --runtime."
             )
+        check_dtypes(graph, "PyTorch")
         torch.set_num_threads(threads)
+        self._graph_name = graph.name
         self._kernels = {kernel.nodes[0]: kernel for kernel in kernels} if profiled else {}
         self._profiled = profiled
         slots = {name: index for index, name in enumerate(graph.tensors)}
         self._values: list[Any] = [None] * len(slots)
+        positive = norm_scales(graph)
         for name, tensor in graph.tensors.items():
             if tensor.is_weight:
-                self._values[slots[name]] = _weight(graph, name)
+                drawn = weight_values(tensor, positive=name in positive)
+                self._values[slots[name]] = torch.from_numpy(drawn)
         for name in graph.inputs:
             self._values[slots[name]] = torch.from_numpy(input_values(graph.tensors[name]))
         last = {name: node.name for node in graph.nodes for name in node.inputs if name}
@@ -49,20 +54,30 @@ class TorchEagerSession:
         self._steps = [
             _step(call, slots, [slots[n] for n in _freed(call, last, kept)]) for call in graph.calls
         ]
-        self._names = [call.node.name for call in graph.calls]
+        self._outputs = [slots[name] for name in dict.fromkeys(graph.outputs)]
+        # An identity is no launch; there is nothing to tell of it.
+        self._names = [c.node.name if c.node.op != "identity" else "" for c in graph.calls]
         self._times_ns: list[list[int]] = [[] for _ in self._steps]
 
-    def run(self) -> None:
+    def run(self) -> tuple[Any, ...]:
         values = self._values
-        with torch.inference_mode():
-            if not self._profiled:
-                for step in self._steps:
-                    step(values)
-                return
-            for step, times in zip(self._steps, self._times_ns, strict=True):
-                started = perf_counter_ns()
-                step(values)
-                times.append(perf_counter_ns() - started)
+        try:
+            with torch.inference_mode():
+                if self._profiled:
+                    for step, times in zip(self._steps, self._times_ns, strict=True):
+                        started = perf_counter_ns()
+                        step(values)
+                        times.append(perf_counter_ns() - started)
+                else:
+                    for step in self._steps:
+                        step(values)
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            said = (str(error).splitlines() or [""])[0][:300]
+            raise MeasurementError(
+                f"PyTorch cannot run {self._graph_name!r}: {said} Try another --runtime, or "
+                "predict instead of measuring."
+            ) from error
+        return tuple(values[slot] for slot in self._outputs)
 
     def finish(self) -> tuple[tuple[KernelTimes, ...], tuple[str, ...]]:
         found: list[KernelTimes] = []
@@ -70,17 +85,10 @@ class TorchEagerSession:
         for name, times in zip(self._names, self._times_ns, strict=True):
             if name in self._kernels:
                 found.append(KernelTimes(self._kernels[name], tuple(t / 1e6 for t in times)))
-            elif self._profiled:
+            elif self._profiled and name:
                 unmatched.append(name)
         self._values.clear()
         return tuple(found), tuple(unmatched)
-
-
-def _weight(graph: Graph, name: str) -> torch.Tensor:
-    readers = graph.consumers[name]
-    norm = any(node.op.endswith("_norm") and name in node.inputs[1:5:3] for node in readers)
-    values = weight_values(graph.tensors[name], positive=norm)
-    return torch.from_numpy(values.copy())
 
 
 def _freed(call: Call, last: dict[str, str], kept: set[str]) -> list[str]:
@@ -91,7 +99,13 @@ def _freed(call: Call, last: dict[str, str], kept: set[str]) -> list[str]:
 
 
 def _step(call: Call, slots: dict[str, int], freed: list[int]) -> Run:
-    function = CALLS[call.node.op](call)
+    try:
+        function = CALLS[call.node.op](call)
+    except (KeyError, ValueError, TypeError, IndexError) as error:
+        raise UnsupportedOp(
+            f"node {call.node.name!r} ({call.node.op}) cannot be run under PyTorch with the "
+            f"settings {dict(call.attributes)}: {error!r}. Run another --runtime."
+        ) from error
     taken = [slots[tensor.name] if tensor else -1 for tensor in call.inputs]
     given = [slots[tensor.name] for tensor in call.outputs]
 

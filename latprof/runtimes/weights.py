@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from latprof.graph import Tensor
+from latprof.errors import UnsupportedOp
+from latprof.graph import Graph, Tensor
 
 NUMPY_DTYPES = {
     "float64": np.float64,
@@ -25,6 +26,36 @@ NUMPY_DTYPES = {
     "bool": np.bool_,
 }
 
+# Nothing drawn is closer to zero than this share of its standard deviation.
+_SMALLEST_SHARE = 1e-3
+_NORM_SCALES = (1, 4)  # where a norm takes its scale and its variance
+
+
+def norm_scales(graph: Graph) -> frozenset[str]:
+    """Weights that a norm multiplies or divides by: they have to be positive."""
+    return frozenset(
+        node.inputs[index]
+        for node in graph.nodes
+        if node.op.endswith("_norm")
+        for index in _NORM_SCALES
+        if index < len(node.inputs)
+    )
+
+
+def check_dtypes(graph: Graph, runtime: str) -> None:
+    """Refuse numbers that cannot be made here, rather than measure others in their place.
+
+    Raises
+    ------
+    UnsupportedOp
+    """
+    strange = sorted({tensor.dtype for tensor in graph.tensors.values()} - NUMPY_DTYPES.keys())
+    if strange:
+        raise UnsupportedOp(
+            f"{graph.name!r} holds {', '.join(strange)} numbers, which latprof cannot yet run "
+            f"under {runtime}. Measure the model in float32; `latprof predict` answers as it is."
+        )
+
 
 def weight_values(tensor: Tensor, *, positive: bool = False) -> np.ndarray[Any, Any]:
     """Numbers for a stored tensor.
@@ -32,9 +63,9 @@ def weight_values(tensor: Tensor, *, positive: bool = False) -> np.ndarray[Any, 
     Parameters
     ----------
     tensor : Tensor
-        One with `values` gets exactly those.
+        One with `values` gets exactly those; indices and masks without are 0 or 1.
     positive : bool, default=False
-        For norm scales and variances: numbers around 1, none near 0.
+        For `norm_scales`: numbers from 0.5 to 1.5.
 
     Returns
     -------
@@ -45,7 +76,7 @@ def weight_values(tensor: Tensor, *, positive: bool = False) -> np.ndarray[Any, 
     He et al., Delving Deep into Rectifiers, arXiv 1502.01852, eq. 10: a standard deviation of
     √(2 / fan-in) keeps activations in range through any depth.
     """
-    dtype = NUMPY_DTYPES.get(tensor.dtype, np.float32)
+    dtype = NUMPY_DTYPES[tensor.dtype]
     if tensor.values is not None:
         return np.array(tensor.values, dtype=dtype).reshape(tensor.shape)
     generator = np.random.default_rng(zlib.crc32(tensor.name.encode()))
@@ -55,13 +86,14 @@ def weight_values(tensor: Tensor, *, positive: bool = False) -> np.ndarray[Any, 
         return generator.uniform(0.5, 1.5, size=tensor.shape).astype(dtype)
     fan_in = max(1, tensor.elements // max(1, tensor.shape[0] if tensor.shape else 1))
     deviation = (2.0 / fan_in) ** 0.5 if len(tensor.shape) > 1 else 0.1
-    drawn = generator.standard_normal(size=tensor.shape, dtype=np.float32)
-    return (drawn * np.float32(deviation)).astype(dtype)
+    drawn = generator.standard_normal(size=tensor.shape, dtype=np.float32) * np.float32(deviation)
+    least = max(_SMALLEST_SHARE * deviation, float(np.finfo(dtype).smallest_normal))
+    return np.copysign(np.maximum(np.abs(drawn), np.float32(least)), drawn).astype(dtype)
 
 
 def input_values(tensor: Tensor) -> np.ndarray[Any, Any]:
     """Numbers for a model input: like a normalised image, or small indices."""
-    dtype = NUMPY_DTYPES.get(tensor.dtype, np.float32)
+    dtype = NUMPY_DTYPES[tensor.dtype]
     generator = np.random.default_rng(zlib.crc32(tensor.name.encode()) + 1)
     if not np.issubdtype(dtype, np.floating):
         return generator.integers(0, 2, size=tensor.shape).astype(dtype)

@@ -23,7 +23,14 @@ HOSTILE_NAMES = (
 )
 
 # Expansion, channels, repeats, stride: a network shaped like MobileNetV2.
-_BLOCKS = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2))
+_BLOCKS = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+)
 _PEAK_GMACS_PER_S, _BANDWIDTH_GB_PER_S, _LAUNCH_MS = 42.0, 11.0, 0.004
 ROOFLINE = {
     "peak_gmacs_per_s": _PEAK_GMACS_PER_S,
@@ -65,7 +72,9 @@ def network() -> list[dict[str, Any]]:
             after = size // stride
             depthwise = f"{prefix}.1"
             kernels.append(
-                _kernel(depthwise, "depthwise", hidden, hidden, size, after, window=3, stride=stride)
+                _kernel(
+                    depthwise, "depthwise", hidden, hidden, size, after, window=3, stride=stride
+                )
             )
             kernels.append(_kernel(f"{prefix}.2", "pointwise", hidden, out, after, after))
             if stride == 1 and channels == out:
@@ -173,7 +182,10 @@ def _prediction(
         "coverage": 0.9,
         "basis": {"measured": 0.12, "interpolated": 0.76, "extrapolated": 0.1, "bound": 0.02},
         "doubts": ["no kernel was measured on this device; its table is invented for a test"],
-        "provenance": ["invented: fifteen end-to-end figures that nobody published", "invented: a table"],
+        "provenance": [
+            "invented: fifteen end-to-end figures that nobody published",
+            "invented: a table",
+        ],
         "roofline": ROOFLINE,
         "overhead_ms": 0.05,
         "budget_ms": budget_ms,

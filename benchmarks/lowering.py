@@ -1,0 +1,75 @@
+"""Whether the model that latprof runs costs what the exported one costs.
+
+latprof writes its own ONNX file from the graph. This runs, in turns, that file and the one that
+torch.onnx.export writes for the same network, and prints the ratio. Needs onnxscript.
+
+    python benchmarks/lowering.py
+"""
+
+from __future__ import annotations
+
+import io
+import statistics
+import time
+import warnings
+
+import onnxruntime as ort
+import torch
+
+from latprof import zoo
+from latprof.captured import capture
+from latprof.runtimes.onnx_writer import write_onnx
+from latprof.runtimes.weights import input_values
+
+ROUNDS, RUNS = 7, 10
+
+
+def main() -> None:
+    print("| network | torch.onnx.export ms | latprof's own ms | ratio |\n|---|---|---|---|")
+    ratios = []
+    for name in zoo.ENTRIES:
+        exported, ours = _exported(name), _ours(name)
+        taken: dict[str, list[float]] = {"exported": [], "ours": []}
+        for _ in range(ROUNDS):
+            for key, run in (("exported", exported), ("ours", ours)):
+                taken[key] += [_timed(run) for _ in range(RUNS)]
+        a, b = (statistics.median(taken[key]) * 1e3 for key in ("exported", "ours"))
+        ratios.append(b / a)
+        print(f"| {name} | {a:.2f} | {b:.2f} | {b / a:.3f} |")
+    print(f"\nmedian ratio {statistics.median(ratios):.3f}, "
+          f"range {min(ratios):.3f} – {max(ratios):.3f}")  # fmt: skip
+
+
+def _exported(name: str):  # type: ignore[no-untyped-def]
+    module, shape = zoo.build(name)[:2]
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(module, (torch.randn(shape),), dynamo=True, verbose=False)
+        program.save(buffer)
+    return _session(buffer.getvalue(), capture(f"zoo:{name}"))
+
+
+def _ours(name: str):  # type: ignore[no-untyped-def]
+    graph = capture(f"zoo:{name}")
+    return _session(write_onnx(graph).SerializeToString(), graph)
+
+
+def _session(model: bytes, graph):  # type: ignore[no-untyped-def]
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    feed = {session.get_inputs()[0].name: input_values(graph.tensors[graph.inputs[0]])}
+    for _ in range(5):
+        session.run(None, feed)
+    return lambda: session.run(None, feed)
+
+
+def _timed(run) -> float:  # type: ignore[no-untyped-def]
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""The Python face of latprof: the same answers as the command line, for models in memory too."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from latprof.errors import BadReference
+from latprof.frontends.inputs import InputSpec, parse_input
+from latprof.graph import Graph
+
+if TYPE_CHECKING:
+    from latprof.costmodel.predictor import Predictor
+    from latprof.costmodel.validation import Accuracy
+    from latprof.counting import ModelFacts
+    from latprof.measurement.sweep import Progress
+    from latprof.prediction import Predictions
+    from latprof.profiling import Profile
+
+Inputs = str | Sequence[int] | Sequence["str | Sequence[int]"] | None
+
+
+def read(model: Any, inputs: Inputs = None, *, trust: bool = False) -> Graph:
+    """The graph of a model.
+
+    Parameters
+    ----------
+    model : str, Path, torch.nn.Module or Graph
+        A file, ``zoo:NAME``, ``package.module:factory``, or a model in memory.
+    inputs : str, tuple of int, or a sequence of those
+        Shapes of the inputs: ``"1x3x224x224"`` or ``(1, 3, 224, 224)``.
+    trust : bool, default=False
+        Whether code that comes with a pickled model may run.
+
+    Raises
+    ------
+    ModelError, UnknownName, BadReference
+    """
+    if isinstance(model, Graph):
+        return model
+    specs = _specs(inputs)
+    if isinstance(model, (str, Path)):
+        from latprof.captured import capture
+
+        return capture(str(model), inputs=specs, trust=trust)
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(model, torch.nn.Module):
+        import copy
+
+        from latprof.frontends.torch_module import capture as capture_module
+
+        # Capturing moves a module to the meta device; the caller keeps the one with the weights.
+        name = type(model).__name__
+        return capture_module(copy.deepcopy(model), specs, name=name, source=f"nn.Module {name}")
+    raise BadReference(
+        f"cannot read a model from {type(model).__name__}; pass a path, 'zoo:NAME', "
+        "'package.module:factory', a torch.nn.Module or a latprof Graph."
+    )
+
+
+def profile(model: Any, inputs: Inputs = None, *, trust: bool = False, **settings: Any) -> Profile:
+    """Measure a model on this machine; settings as in `latprof.profiling.profile`."""
+    from latprof import profiling
+
+    return profiling.profile(read(model, inputs, trust=trust), **settings)
+
+
+def predict(
+    model: Any,
+    device: str | Sequence[str] = "host",
+    inputs: Inputs = None,
+    *,
+    trust: bool = False,
+    **settings: Any,
+) -> Predictions:
+    """Predict a model's latency; settings as in `latprof.prediction.predict`."""
+    from latprof import prediction
+
+    return prediction.predict(read(model, inputs, trust=trust), device, **settings)
+
+
+def count(model: Any, inputs: Inputs = None, *, trust: bool = False) -> ModelFacts:
+    """Parameters, arithmetic and memory of a model."""
+    from latprof import counting
+
+    return counting.count(read(model, inputs, trust=trust))
+
+
+def measure(
+    runtime: str = "onnxruntime",
+    *,
+    threads: int = 1,
+    seconds: float = 180.0,
+    resume: bool = False,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> Path:
+    """Build this machine's table for one runtime; the path of the table comes back."""
+    from latprof.measurement.sweep import sweep
+    from latprof.profiling import check_threads
+    from latprof.runtimes import runtime_name
+    from latprof.tables import Target
+
+    check_threads(threads)
+    target = Target(runtime_name(runtime), threads=threads)
+    return sweep(target, seconds=seconds, resume=resume, report=report)[0]
+
+
+def fit(device: str = "host") -> tuple[Predictor, Accuracy]:
+    """Fit, judge and save the cost model of a device or target."""
+    from latprof.costmodel.persistence import save
+    from latprof.costmodel.validation import fit_predictor
+    from latprof.tables import read_table
+
+    predictor, accuracy = fit_predictor(read_table(device))
+    save(predictor)
+    return predictor, accuracy
+
+
+def _specs(inputs: Inputs) -> tuple[InputSpec, ...]:
+    if inputs is None:
+        return ()
+    if isinstance(inputs, str):
+        return (parse_input(inputs),)
+    if all(isinstance(size, int) for size in inputs):
+        return (_spec(inputs),)  # type: ignore[arg-type]
+    return tuple(parse_input(i) if isinstance(i, str) else _spec(i) for i in inputs)  # type: ignore[arg-type]
+
+
+def _spec(sizes: Sequence[int]) -> InputSpec:
+    return parse_input("x".join(map(str, sizes)))
