@@ -109,6 +109,11 @@ class GraphBuilder:
         return name
 
     def _infer(self, node: Node) -> list[Tensor]:
+        unknown = [name for name in node.inputs if name and name not in self._tensors]
+        if unknown:
+            raise UnreadableModel(
+                f"node {node.name!r} of {self.name!r} reads {unknown[0]!r}, which nothing defines."
+            )
         inputs = tuple(self._tensors[name] if name else None for name in node.inputs)
         shapes = infer_shapes(Call(node, inputs, ()))
         dtype = next((t.dtype for t in inputs if t is not None), "float32")

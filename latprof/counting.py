@@ -21,9 +21,9 @@ class ModelFacts:
     inputs : tuple of shape
     params : int
         Trained numbers, each tensor once.
-    macs : int or None
-        Multiply-accumulates of convolutions, linear layers, products and attention; None when
-        an unknown operator may hide some.
+    macs : int
+        Multiply-accumulates of convolutions, linear layers, products and attention; without
+        those that `unknown_ops` may hide.
     elementwise_ops : int
         Everything else that computes: norms, activations, pools, additions.
     weight_bytes : int

@@ -86,6 +86,11 @@ class Tensor:
                 f"tensor {self.name!r} of shape {self.shape} would hold {self.elements} elements; "
                 "the file is broken or not a real network."
             )
+        if self.values is not None and len(self.values) != self.elements:
+            raise ShapeMismatch(
+                f"tensor {self.name!r} of shape {self.shape} comes with {len(self.values)} values "
+                f"instead of {self.elements}."
+            )
 
     @property
     def elements(self) -> int:
@@ -208,6 +213,8 @@ class Graph:
             if node.name in names:
                 raise UnreadableModel(f"{self.name!r} has two nodes named {node.name!r}.")
             names.add(node.name)
+            if not node.outputs:
+                raise UnreadableModel(f"node {node.name!r} of {self.name!r} gives no output.")
             for name in node.inputs:
                 if name and name not in known:
                     raise UnreadableModel(
@@ -218,7 +225,7 @@ class Graph:
                 if name in known:
                     raise UnreadableModel(f"tensor {name!r} of {self.name!r} is defined twice.")
                 known.add(name)
-        missing = [name for name in (*known, *self.outputs) if name not in self.tensors]
+        missing = {name for name in (*known, *self.outputs) if name not in self.tensors}
         if missing or not set(self.outputs) <= known:
             raise UnreadableModel(
                 f"{self.name!r} says nothing about the tensors {sorted(missing)[:3]}."
@@ -292,8 +299,8 @@ class Graph:
                 "Capture the model again, or update latprof."
             )
         try:
-            tensors = [_tensor_from_dict(entry) for entry in data["tensors"]]
-            nodes = tuple(_node_from_dict(entry) for entry in data["nodes"])
+            tensors = [_tensor_from_dict(entry) for entry in _list(data["tensors"])]
+            nodes = tuple(_node_from_dict(entry) for entry in _list(data["nodes"]))
             if len({tensor.name for tensor in tensors}) != len(tensors):
                 raise UnreadableModel("this graph defines a tensor twice.")
             return cls(
@@ -305,6 +312,8 @@ class Graph:
                 source=_text(data["source"]),
                 assumptions=_texts(data["assumptions"]),
             )
+        except RecursionError as error:
+            raise UnreadableModel("attributes of this graph are nested too deeply.") from error
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UnreadableModel(f"this latprof graph is broken: {error!r}.") from error
 
@@ -329,16 +338,18 @@ def _tensor_from_dict(data: Mapping[str, Any]) -> Tensor:
     values = data.get("values")
     return Tensor(
         name=_text(data["name"]),
-        shape=tuple(_whole(size) for size in data["shape"]),
+        shape=tuple(_whole(size) for size in _list(data["shape"])),
         dtype=_text(data["dtype"]),
         role=data["role"],
-        values=None if values is None else tuple(_scalar(value) for value in values),
+        values=None if values is None else tuple(_scalar(value) for value in _list(values)),
     )
 
 
 def _node_from_dict(data: Mapping[str, Any]) -> Node:
     if not isinstance(data["attributes"], dict):
         raise ValueError("attributes must be an object")
+    if any(_holds_an_object(value) for value in data["attributes"].values()):
+        raise ValueError("attributes are numbers, text and lists of them, not objects")
     return Node(
         name=_text(data["name"]),
         op=_text(data["op"]),
@@ -349,6 +360,12 @@ def _node_from_dict(data: Mapping[str, Any]) -> Node:
     )
 
 
+def _holds_an_object(value: Any) -> bool:
+    return isinstance(value, dict) or (
+        isinstance(value, list) and any(_holds_an_object(item) for item in value)
+    )
+
+
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError(f"expected text, found {value!r:.80}")
@@ -356,9 +373,13 @@ def _text(value: Any) -> str:
 
 
 def _texts(values: Any) -> tuple[str, ...]:
-    if not isinstance(values, list):
-        raise ValueError(f"expected a list, found {values!r:.80}")
-    return tuple(_text(value) for value in values)
+    return tuple(_text(value) for value in _list(values))
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError(f"expected a list, found {value!r:.80}")
+    return value
 
 
 def _whole(value: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -12,7 +13,12 @@ def home() -> Path:
     """The folder: ``LATPROF_HOME`` if set, else the platform's place for user data."""
     asked = os.environ.get("LATPROF_HOME")
     if asked:
-        return Path(asked).expanduser()
+        try:
+            return Path(asked).expanduser()
+        except RuntimeError as error:
+            raise BadReference(
+                f"LATPROF_HOME is {asked!r}, and there is no such user. Name a folder."
+            ) from error
     from platformdirs import user_data_path
 
     return Path(user_data_path("latprof", appauthor=False))
@@ -51,7 +57,8 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
         raise BadReference(
             f"cannot write {path}: {error.strerror or error}. Choose another place, or set "
             "LATPROF_HOME to a folder you may write to."

@@ -6,6 +6,8 @@ features: the three speak the same names.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
@@ -15,8 +17,8 @@ from typing import Any
 class Kernel:
     """One launch.
 
-    Spatial fields describe the first two spatial axes; an operation without them has 1.
-    A third spatial axis is folded into the batch.
+    Spatial fields describe the last two spatial axes; an operation without them has 1.
+    A spatial axis before these is folded into the batch.
 
     Parameters
     ----------
@@ -94,7 +96,7 @@ class Kernel:
 
     @property
     def shape_text(self) -> str:
-        """The shape as a person says it: ``32→96 ch, 112² → 56², 3×3/2``."""
+        """The shape as a person says it: ``32→96 ch, 112²→56², 3×3/2``."""
         if self.op in ("linear", "matmul", "attention"):
             return f"{self.batch * self.out_height}×{self.in_channels} · →{self.out_channels}"
         channels = _arrow(str(self.in_channels), str(self.out_channels))
@@ -107,6 +109,25 @@ class Kernel:
         if self.groups > 1 and self.op == "grouped":
             text += f", {self.groups} groups"
         return text + (f", dilation {self.dilation}" if self.dilation > 1 else "")
+
+
+def labels(kernels: Sequence[Kernel]) -> tuple[str, ...]:
+    """A name for each kernel that says where in the model it is; no two are the same.
+
+    The module that wrote the kernel, where it wrote only one; else module and node.
+    """
+    places = [f"{k.module}/{k.op}" if k.op.startswith("reorder_") else k.module for k in kernels]
+    often = Counter(places)
+    found = []
+    for kernel, place in zip(kernels, places, strict=True):
+        node = kernel.name.split("/")[0]
+        if not kernel.module:
+            found.append(kernel.name)
+        elif often[place] == 1:
+            found.append(place)
+        else:
+            found.append(f"{kernel.module}:{node}" + place.removeprefix(kernel.module))
+    return tuple(found)
 
 
 CONVOLUTIONS = ("conv", "pointwise", "depthwise", "grouped", "conv_transpose")

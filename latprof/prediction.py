@@ -13,7 +13,7 @@ from latprof.costmodel.predictor import Estimate, Predictor
 from latprof.counting import ModelFacts, count
 from latprof.fusion import fuse
 from latprof.graph import Graph
-from latprof.kernel import Kernel
+from latprof.kernel import Kernel, labels
 from latprof.tables import Target, resolve
 from latprof.units import format_percent
 
@@ -26,13 +26,14 @@ _SHORT_MS = 1.0
 class KernelPrediction:
     """One kernel's share of a prediction."""
 
+    label: str
     kernel: Kernel
     latency_ms: float
     bound_ms: float
     basis: str
 
     def to_dict(self) -> dict[str, Any]:
-        return kernel_to_dict(self.kernel) | {
+        return kernel_to_dict(self.label, self.kernel) | {
             "latency_ms": self.latency_ms,
             "bound_ms": self.bound_ms,
             "basis": self.basis,
@@ -162,9 +163,14 @@ def _predict_one(
     kernels = fuse(graph, Target.parse(predictor.target).runtime)
     estimate = predictor.estimate(kernels, coverage)
     found = tuple(
-        KernelPrediction(kernel, float(ms), float(bound), BASES[basis])
-        for kernel, ms, bound, basis in zip(
-            kernels, estimate.kernel_ms, estimate.bound_ms, estimate.basis, strict=True
+        KernelPrediction(label, kernel, float(ms), float(bound), BASES[basis])
+        for label, kernel, ms, bound, basis in zip(
+            labels(kernels),
+            kernels,
+            estimate.kernel_ms,
+            estimate.bound_ms,
+            estimate.basis,
+            strict=True,
         )
     )
     roofline = predictor.model.fitted_.roofline
@@ -199,7 +205,7 @@ def _doubts(
         worst = max(outside, key=lambda k: k.latency_ms)
         said.append(
             f"{format_percent(share)} of the time lies outside what the table covers, most of it "
-            f"in {worst.kernel.name} ({worst.kernel.op}, {worst.kernel.shape_text})"
+            f"in {worst.label} ({worst.kernel.op}, {worst.kernel.shape_text})"
         )
     if estimate.latency_ms < _SHORT_MS:
         said.append("under 1 ms, what a run costs beside its kernels weighs heavily")
@@ -230,10 +236,10 @@ def _provenance(predictor: Predictor) -> tuple[str, ...]:
     return tuple(said)
 
 
-def kernel_to_dict(kernel: Kernel) -> dict[str, Any]:
+def kernel_to_dict(label: str, kernel: Kernel) -> dict[str, Any]:
     """What every answer says of a kernel."""
     return {
-        "name": kernel.name,
+        "name": label,
         "op": kernel.op,
         "module": kernel.module,
         "shape": kernel.shape_text,

@@ -12,7 +12,7 @@ from latprof.counting import ModelFacts, count
 from latprof.errors import LatprofError, MeasurementError
 from latprof.graph import Graph
 from latprof.home import home, write_atomically
-from latprof.kernel import Kernel
+from latprof.kernel import Kernel, labels
 from latprof.measurement.calibration import Calibration
 from latprof.measurement.client import Worker
 from latprof.measurement.environment import describe_run, differences, usable_cores
@@ -34,13 +34,14 @@ SECONDS = 3.0
 class KernelProfile:
     """One kernel as measured, the profiler's own cost removed."""
 
+    label: str
     kernel: Kernel
     latency_ms: float
     p10_ms: float
     p90_ms: float
 
     def to_dict(self) -> dict[str, Any]:
-        return kernel_to_dict(self.kernel) | {
+        return kernel_to_dict(self.label, self.kernel) | {
             "latency_ms": self.latency_ms,
             "p10_ms": self.p10_ms,
             "p90_ms": self.p90_ms,
@@ -163,7 +164,7 @@ def profile(
         overhead_ms=calibration.run_ms,
         doubts=_doubts(graph, times),
         provenance=(
-            f"measured on this machine with {environment['runtime']}, weights drawn at random "
+            f"this machine, {environment['runtime']}, weights drawn at random "
             "around those of a trained network, none of them zero",
             f"profiling cost {calibration.launch_ms * 1e3:.2f} µs a launch, learned from "
             f"{calibration.networks} small networks and removed; a run costs "
@@ -191,10 +192,13 @@ def check_threads(threads: int) -> None:
 
 def _kernels(times: NetworkTimes, calibration: Calibration) -> tuple[KernelProfile, ...]:
     found = []
-    for k, profiled_ms in zip(times.kernels, typical_kernels_ms(times), strict=True):
+    names = labels([k.kernel for k in times.kernels])
+    typical = typical_kernels_ms(times)
+    for label, k, profiled_ms in zip(names, times.kernels, typical, strict=True):
         ordered = sorted(calibration.kernel_ms(value, k.launches) for value in k.times_ms)
         found.append(
             KernelProfile(
+                label=label,
                 kernel=k.kernel,
                 latency_ms=calibration.kernel_ms(profiled_ms, k.launches),
                 p10_ms=quantile(ordered, 0.1),

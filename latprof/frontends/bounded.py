@@ -38,8 +38,10 @@ def read_member(archive: zipfile.ZipFile, member: str, limit: int = MAX_BYTES) -
                 return data
     except (
         zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError,
+        ValueError,
     ) as error:  # fmt: skip
-        # NotImplementedError: an unknown compression; RuntimeError: the member is encrypted.
+        # NotImplementedError: an unknown compression; RuntimeError: the member is encrypted;
+        # ValueError: its name is not UTF-8.
         raise UnreadableModel(
             f"cannot unpack {member!r} in {archive.filename!r}: {error}. Save or fetch it again."
         ) from error

@@ -1,6 +1,7 @@
-"""An `nn.Module` in memory → graph, by torch.export on abstract tensors.
+"""An `nn.Module` in memory → graph, by torch.export.
 
-The export runs on the meta device: no weight is allocated and nothing is computed.
+Exporting traces the module with fake tensors: nothing is computed, and a module on the meta
+device needs no weights.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch.nn.parameter import is_lazy
 
 from latprof.errors import BadReference, CaptureFailed, ShapeMismatch
 from latprof.frontends.aten import AtenCall, Ref, Translator, module_path, target_name, translate
@@ -49,7 +51,7 @@ def capture(
     Parameters
     ----------
     module : torch.nn.Module
-        Left as it is, but for being moved to the meta device and set to evaluation mode.
+        Left as it is.
     inputs : sequence of InputSpec
         Shapes and dtypes, in the order of the arguments or by their names; empty to infer one
         image or row of features from the first weight.
@@ -61,15 +63,17 @@ def capture(
     """
     assumptions: list[str] = []
     if not inputs:
-        weights = [tuple(p.shape) for p in module.parameters()]
+        weights = [tuple(p.shape) for p in module.parameters() if not is_lazy(p)]
         inputs, said = guess_input(weights, name)
         assumptions.append(said)
-    module = module.eval().to("meta")
-    positional, named = example_inputs(module, inputs, name)
+    # Where the module is, and so where tensors that it makes as it runs have to be.
+    device = next((t.device for t in (*module.parameters(), *module.buffers())), "cpu")
+    positional, named = _example_inputs(module, inputs, name, device)
+    modes = [(part, part.training) for part in module.modules()]
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.device(device):
             warnings.simplefilter("ignore")
-            program = torch.export.export(module, positional, named, strict=False)
+            program = torch.export.export(module.eval(), positional, named, strict=False)
     except Exception as error:  # whatever a stranger's forward raises
         shapes = ", ".join(spec.text for spec in inputs)
         raise CaptureFailed(
@@ -77,14 +81,17 @@ def capture(
             f"{first_line(error)} Give other shapes with --input, or export the model "
             "yourself with torch.export.export and pass the .pt2 file."
         ) from error
+    finally:
+        for part, training in modes:
+            part.training = training
     graph = read_program(program, name=name, source=source)
     return replace(graph, assumptions=(*assumptions, *graph.assumptions))
 
 
-def example_inputs(
-    module: torch.nn.Module, inputs: Sequence[InputSpec], name: str
+def _example_inputs(
+    module: torch.nn.Module, inputs: Sequence[InputSpec], name: str, device: torch.device | str
 ) -> tuple[tuple[torch.Tensor, ...], dict[str, torch.Tensor]]:
-    """Tensors without contents to call `module` with: by position, and by name."""
+    """Tensors to call `module` with: by position, and by name."""
     if any(spec.name for spec in inputs):
         accepted = inspect.signature(module.forward).parameters
         open_ended = any(p.kind is p.VAR_KEYWORD for p in accepted.values())
@@ -94,16 +101,16 @@ def example_inputs(
                 f"{name!r} has no input {strange[0]!r}; it takes {', '.join(accepted)}. Name one "
                 "of these in --input, or leave the name out."
             )
-    pairs = [(spec, empty_tensor(spec)) for spec in inputs]
+    pairs = [(spec, empty_tensor(spec, device)) for spec in inputs]
     positional = tuple(tensor for spec, tensor in pairs if not spec.name)
     return positional, {spec.name: tensor for spec, tensor in pairs if spec.name}
 
 
-def empty_tensor(spec: InputSpec) -> torch.Tensor:
-    """A tensor of that shape and dtype, without contents."""
+def empty_tensor(spec: InputSpec, device: torch.device | str) -> torch.Tensor:
+    """A tensor of that shape and dtype, with any contents."""
     if spec.dtype not in TORCH_DTYPES:
         raise BadReference(f"PyTorch has no inputs of dtype {spec.dtype}, as in {spec.text}.")
-    return torch.empty(spec.shape, dtype=TORCH_DTYPES[spec.dtype], device="meta")
+    return torch.empty(spec.shape, dtype=TORCH_DTYPES[spec.dtype], device=device)
 
 
 def read_program(program: Any, *, name: str, source: str = "") -> Graph:

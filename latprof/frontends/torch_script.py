@@ -62,8 +62,7 @@ def read(path: Path, *, inputs: Sequence[InputSpec] = (), trust: bool = False) -
         calls.add_weight(tensor, weight, "parameter")
     for buffer, tensor in module.named_buffers():
         calls.add_weight(tensor, buffer, "buffer")
-    frozen = _is_frozen(module, graph)
-    if frozen:
+    if _is_frozen(module, graph):
         translator.builder.assumptions.append(
             "a frozen script keeps no names and paths: weights are named after the operation that "
             "uses them, and every array of floats but running statistics counts as a parameter"
@@ -162,14 +161,12 @@ def _arguments(module: Any, graph: Any, inputs: Sequence[InputSpec], calls: Meta
             if not argument.has_default_value():
                 raise CannotRunError(f"it takes an input {argument.name!r} that --input leaves out")
             values.append(argument.default_value)
-        elif "Tensor" not in str(argument.type) or "[" in str(argument.type).replace(
-            "Optional[", ""
-        ):
+        elif str(argument.type) not in ("Tensor", "Optional[Tensor]"):
             raise CannotRunError(
                 f"its input {argument.name!r} is of type {argument.type}, not a tensor"
             )
         else:
-            values.append(calls.add(empty_tensor(spec), argument.name, "input"))
+            values.append(calls.add(empty_tensor(spec, "meta"), argument.name, "input"))
     if by_name or unnamed:
         takes = ", ".join(argument.name for argument in schema) or "nothing"
         raise CannotRunError(f"it takes {takes}, and --input names more or others")

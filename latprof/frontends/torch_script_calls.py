@@ -189,8 +189,8 @@ def _arguments(target: Any, values: Sequence[Any], *, on_meta: bool) -> dict[str
     arguments: dict[str, Any] = {}
     for argument, value in zip(target._schema.arguments, values, strict=False):
         kind = str(argument.real_type)
-        if "Device" in kind and on_meta:
-            value = "meta"
+        if "Device" in kind:
+            value = "meta" if on_meta else "cpu"
         elif "Layout" in kind or value is None:
             value = None
         elif "MemoryFormat" in kind and isinstance(value, int):

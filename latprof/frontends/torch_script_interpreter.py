@@ -92,6 +92,10 @@ class Interpreter:
         except Exception as error:  # operators raise all kinds for shapes that do not fit
             module = self.paths.of(node)
             where = f" in {module!r}" if module else ""
+            if "meta tensors" in str(error):
+                raise CannotRunError(
+                    f"{kind}{where} decides by what a tensor holds, which only a real run knows"
+                ) from error
             raise CannotRunError(f"{kind}{where} failed: {first_line(error)[:-1]}") from error
         for value, result in zip(node.outputs(), results, strict=True):
             self._values[value.debugName()] = result

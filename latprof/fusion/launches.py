@@ -48,13 +48,6 @@ class Launch:
         inputs = [tensor.name for tensor in call.activations]
         return cls(call, [call], inputs, call.outputs[0].name if call.outputs else "")
 
-    def absorb(self, other: Launch) -> None:
-        """Compute `other`, which reads this launch's output, as part of this launch."""
-        self.calls += other.calls
-        self.inputs += [name for name in other.inputs if name != self.output]
-        self.output = other.output
-        other.dead = True
-
 
 def kernel_of(launch: Launch) -> Kernel:
     """The kernel that a finished launch stands for."""
@@ -126,10 +119,10 @@ def _shape_fields(call: Call) -> dict[str, Any]:
         "out_width": out_width,
     }
     if "kernel" in call.attributes:
-        kernel = call.attributes["kernel"]
-        stride = call.attributes.get("stride", kernel)
-        fields |= {"kernel_height": kernel[0], "kernel_width": kernel[-1]}
-        fields |= {"stride_height": stride[0], "stride_width": stride[-1]}
+        kernel = _two(call.attributes["kernel"])
+        stride = _two(call.attributes.get("stride", call.attributes["kernel"]))
+        fields |= {"kernel_height": kernel[0], "kernel_width": kernel[1]}
+        fields |= {"stride_height": stride[0], "stride_width": stride[1]}
     if op in ("channel_shuffle", "group_norm"):
         fields["groups"] = int(call.attributes.get("groups", 1))
     return fields
@@ -160,7 +153,7 @@ def _convolution_fields(call: Call) -> dict[str, Any]:
 
 
 def _product_fields(call: Call) -> dict[str, Any]:
-    x, out = call.input(0).shape, call.outputs[0].shape
+    x, out = call.input(0).shape, (1, 1, *call.outputs[0].shape)  # vectors give fewer axes
     if call.node.op == "linear":
         batch, rows = 1, math.prod(out[:-1])
     else:
@@ -192,45 +185,59 @@ def _largest(tensors: tuple[Tensor, ...]) -> Tensor | None:
 
 
 class LaunchList:
-    """The launches of a graph while rules are applied; finds who feeds and who reads."""
+    """The launches of a graph while rules are applied; knows who feeds and who reads."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.all = [Launch.of(call) for call in graph.calls if call.node.op != "identity"]
-        self._output_names = set(graph.outputs)
+        self._outputs = frozenset(graph.outputs)
+        self._by_output = {launch.output: launch for launch in self.all}
+        self._readers: dict[str, list[Launch]] = {}
+        for launch in self.all:
+            for name in launch.inputs:
+                self._readers.setdefault(name, []).append(launch)
 
     @property
     def alive(self) -> list[Launch]:
         return [launch for launch in self.all if not launch.dead]
 
+    def leaves(self, launch: Launch) -> bool:
+        """Whether the model gives back what `launch` gives."""
+        return launch.output in self._outputs
+
     def producer(self, tensor: str) -> Launch | None:
         """The launch that gives `tensor`, if it is its main output."""
-        return self._by_output().get(tensor)
+        return self._by_output.get(tensor)
+
+    def readers(self, tensor: str) -> list[Launch]:
+        """The launches that read `tensor`; one that reads it twice stands twice."""
+        return self._readers.get(tensor, [])
 
     def sole_reader(self, launch: Launch) -> Launch | None:
         """The launch that alone reads what `launch` gives, if there is just one."""
-        if launch.output in self._output_names:
-            return None
-        readers = self._readers().get(launch.output, [])
-        return readers[0] if len(readers) == 1 else None
+        readers = self.readers(launch.output)
+        return readers[0] if len(readers) == 1 and not self.leaves(launch) else None
 
-    def refresh(self) -> None:
-        """Forget what was indexed, after launches have changed."""
-        self._outputs: dict[str, Launch] | None = None
-        self._inputs: dict[str, list[Launch]] | None = None
+    def absorb(self, launch: Launch, after: Launch) -> None:
+        """Compute `after`, which alone reads what `launch` gives, as part of `launch`."""
+        others = [name for name in after.inputs if name != launch.output]
+        for name in others:
+            self._readers[name] = [launch if r is after else r for r in self._readers[name]]
+        del self._by_output[launch.output]
+        launch.calls += after.calls
+        launch.inputs += others
+        launch.output = after.output
+        self._by_output[launch.output] = launch
+        after.dead = True
 
-    _outputs: dict[str, Launch] | None = None
-    _inputs: dict[str, list[Launch]] | None = None
-
-    def _by_output(self) -> dict[str, Launch]:
-        if self._outputs is None:
-            self._outputs = {launch.output: launch for launch in self.alive}
-        return self._outputs
-
-    def _readers(self) -> dict[str, list[Launch]]:
-        if self._inputs is None:
-            self._inputs = {}
-            for launch in self.alive:
-                for name in launch.inputs:
-                    self._inputs.setdefault(name, []).append(launch)
-        return self._inputs
+    def absorb_before(self, launch: Launch, before: Launch) -> None:
+        """Compute `before`, which `launch` alone reads, as part of `launch`."""
+        for name in before.inputs:
+            self._readers[name] = [launch if r is before else r for r in self._readers[name]]
+        launch.inputs = [
+            name
+            for given in launch.inputs
+            for name in (before.inputs if given == before.output else [given])
+        ]
+        launch.calls = before.calls + launch.calls
+        before.dead = True

@@ -14,6 +14,8 @@ import numpy as np
 
 from latprof.errors import CostModelError
 
+Array = np.ndarray[Any, Any]
+
 FEWEST_NETWORKS = 3
 _ROUNDS = 30
 _SMALLEST_SHARE = 0.2  # a kernel keeps at least this share of what the profiler said
@@ -86,13 +88,7 @@ def calibrate(
     costs = np.zeros(2)
     for _ in range(_ROUNDS):
         root = np.sqrt(weights)
-        costs, *_ = np.linalg.lstsq(columns * root[:, None], gap * root, rcond=None)
-        # Neither cost can be negative; the other then explains what it can alone.
-        for index in np.flatnonzero(costs < 0):
-            other = 1 - index
-            column = columns[:, other] * root
-            costs[index] = 0.0
-            costs[other] = max(0.0, float(column @ (gap * root) / (column @ column)))
+        costs = _not_negative(columns * root[:, None], gap * root)
         weights = 1 / np.maximum(np.abs(gap - columns @ costs), 1e-4)
     return Calibration(
         launch_ms=float(costs[0]),
@@ -100,3 +96,13 @@ def calibrate(
         networks=len(end_to_end),
         error_fraction=float(np.median(np.abs(gap - columns @ costs))),
     )
+
+
+def _not_negative(columns: Array, wanted: Array) -> Array:
+    """Least squares with two coefficients, neither below zero."""
+    both, *_ = np.linalg.lstsq(columns, wanted, rcond=None)
+    if (both >= 0).all():
+        return np.asarray(both)
+    # One of them is zero then, and the other explains what it can alone.
+    alone = np.maximum(0.0, (columns.T @ wanted) / (columns * columns).sum(axis=0))
+    return min(np.diag(alone), key=lambda costs: float(np.linalg.norm(wanted - columns @ costs)))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 from latprof.errors import MeasurementError
 from latprof.fusion import fuse
@@ -19,6 +22,18 @@ from latprof.measurement.network import Effort, NetworkTimes
 from latprof.measurement.worker import from_dict
 
 START_LIMIT_S = 120.0  # importing torch on a cold disk takes most of a minute
+_LAST_WORDS_S = 5.0  # for a process that has closed its output to end, and its complaints to come
+
+# Code that lies in the current folder is none of ours (-P), but the worker must import the very
+# latprof that asks, installed or not.
+_BOOT = """
+import sys
+if sys.argv[1] not in sys.path:
+    sys.path.insert(0, sys.argv[1])
+from latprof.measurement.worker import main
+main()
+"""
+_ROOT = str(Path(__file__).parents[2])
 
 
 class Worker:
@@ -36,6 +51,8 @@ class Worker:
         self.runtime, self.threads, self.limit_s = runtime, threads, limit_s
         self._process: subprocess.Popen[str] | None = None
         self._answers: queue.Queue[str | None] = queue.Queue()
+        self._complaints: list[str] = []
+        self._readers: list[threading.Thread] = []
         self.version = ""
 
     def __enter__(self) -> Worker:
@@ -63,7 +80,7 @@ class Worker:
         environment |= dict.fromkeys(pools, str(self.threads))
         environment["LATPROF_PIN"] = ",".join(map(str, cores_for(self.threads)))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "latprof.measurement.worker"],
+            [sys.executable, "-P", "-c", _BOOT, _ROOT],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -72,15 +89,24 @@ class Worker:
             env=environment,
             start_new_session=True,  # Ctrl-C is for the parent to handle
         )
-        self._answers = queue.Queue()
-        self._complaints: list[str] = []
-        threading.Thread(target=self._read_answers, daemon=True).start()
-        threading.Thread(target=self._read_complaints, daemon=True).start()
-        answer = self._ask({"runtime": self.runtime}, START_LIMIT_S)
-        self.version = str(answer["version"])
+        self._answers, self._complaints = queue.Queue(), []
+        self._readers = [
+            threading.Thread(target=read, args=(stream, found), daemon=True)
+            for read, stream, found in (
+                (_read_answers, self._process.stdout, self._answers),
+                (_read_complaints, self._process.stderr, self._complaints),
+            )
+        ]
+        for reader in self._readers:
+            reader.start()
+        try:
+            self.version = str(self._ask({"runtime": self.runtime}, START_LIMIT_S)["version"])
+        except BaseException:
+            self.stop()
+            raise
 
     def measure(self, graph: Graph, effort: Effort) -> NetworkTimes:
-        """Measure one network.
+        """Measure one network, starting the process if it is not running.
 
         Raises
         ------
@@ -88,6 +114,8 @@ class Worker:
             If the runtime cannot run it, or the process crashed or hung on it; a new process
             has then been started and the next network can be measured.
         """
+        if self._process is None:
+            self.start()
         answer = self._ask(
             {
                 "runtime": self.runtime,
@@ -105,54 +133,80 @@ class Worker:
             return
         self._process.kill()
         self._process.wait()
+        for reader in self._readers:
+            reader.join(_LAST_WORDS_S)
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             if stream is not None:
-                stream.close()
+                with suppress(OSError):  # a job that the process did not live to read
+                    stream.close()
         self._process = None
 
     def _ask(self, job: dict[str, Any], limit_s: float) -> dict[str, Any]:
         process = self._process
         if process is None or process.stdin is None:
             raise MeasurementError("the measuring process is not running; start it first.")
+        greeting = "graph" not in job
         try:
             process.stdin.write(json.dumps(job) + "\n")
             process.stdin.flush()
-            line = self._answers.get(timeout=limit_s)
+            answer = _parsed(self._answers.get(timeout=limit_s))
         except queue.Empty:
-            self._restart(starting="graph" not in job)
+            self._restart(greeting=greeting)
             raise MeasurementError(
-                f"{self.runtime} did not answer within {limit_s:.0f} s; the measuring process was "
+                f"{self.runtime} did not answer within {limit_s:g} s; the measuring process was "
                 "ended. A smaller input (--input) or batch may help."
             ) from None
-        except BrokenPipeError:
-            line = None
-        if line is None:
-            code = process.wait()
-            said = " ".join(self._complaints[-3:])[-300:]
-            self._restart(starting="graph" not in job)
+        except KeyboardInterrupt:
+            self.stop()  # its answer would be taken for that to the next job
+            raise
+        except OSError:
+            answer = None
+        if answer is None:
+            ended, said = self._last_words(process)
+            self._restart(greeting=greeting)
             raise MeasurementError(
-                f"the measuring process of {self.runtime} ended with code {code}. {said}".strip()
+                f"the measuring process of {self.runtime} {ended}.{said} If the machine ran out "
+                "of memory, a smaller input (--input) helps; else try another --runtime."
             )
-        answer = json.loads(line)
         if "error" in answer:
             raise MeasurementError(str(answer["error"]))
-        return dict(answer)
+        return answer
 
-    def _restart(self, *, starting: bool) -> None:
+    def _restart(self, *, greeting: bool) -> None:
         self.stop()
-        if not starting:  # a process that cannot even start is not started again
+        if not greeting:  # a process that cannot even start is not started again
             self.start()
 
-    def _read_answers(self) -> None:
-        answers, process = self._answers, self._process
-        if process is not None and process.stdout is not None:
-            for line in process.stdout:
-                answers.put(line)
-        answers.put(None)
+    def _last_words(self, process: subprocess.Popen[str]) -> tuple[str, str]:
+        """How a process ended, and what it said last."""
+        try:
+            code = process.wait(_LAST_WORDS_S)
+        except subprocess.TimeoutExpired:
+            return "stopped answering", ""
+        for reader in self._readers:
+            reader.join(_LAST_WORDS_S)
+        said = " ".join(self._complaints[-3:])[-300:]
+        signals = {int(known): known.name for known in signal.Signals}
+        ended = f"was ended by {signals[-code]}" if -code in signals else f"ended with code {code}"
+        return ended, f" It said: {said}" if said else ""
 
-    def _read_complaints(self) -> None:
-        complaints, process = self._complaints, self._process
-        if process is not None and process.stderr is not None:
-            for line in process.stderr:
-                complaints.append(line.strip())
-                del complaints[:-20]
+
+def _parsed(line: str | None) -> dict[str, Any] | None:
+    """An answer; None for the end of answers, and for one that the end cut short."""
+    try:
+        answer = json.loads(line or "")
+    except ValueError:
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _read_answers(stream: IO[str], answers: queue.Queue[str | None]) -> None:
+    for line in stream:
+        answers.put(line)
+    answers.put(None)
+
+
+def _read_complaints(stream: IO[str], complaints: list[str]) -> None:
+    for line in stream:
+        complaints.append(line.strip())
+        del complaints[:-20]

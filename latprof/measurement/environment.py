@@ -14,6 +14,9 @@ ALLOCATOR_SETTINGS = {
     "MALLOC_TRIM_THRESHOLD_": "1000000000",
 }
 
+_CPU_INFO = Path("/proc/cpuinfo")
+_GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+
 # Facts that two tables must share before they may be merged.
 IDENTITY = ("cpu", "cores", "runtime", "threads", "dtype", "allocator")
 
@@ -22,13 +25,12 @@ def describe_host() -> dict[str, str]:
     """Facts about this machine; what it does not tell is ``unknown``, never guessed."""
     import psutil
 
-    governor = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
     return {
         "cpu": cpu_name(),
         "cores": str(psutil.cpu_count(logical=False) or os.cpu_count() or "unknown"),
         "usable_cores": str(len(usable_cores())),
         "memory_gb": f"{psutil.virtual_memory().total / 1e9:.1f}",
-        "governor": governor.read_text().strip() if governor.exists() else "unknown",
+        "governor": _governor(),
         "virtualised": _virtualised(),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
@@ -59,7 +61,7 @@ def cpu_name() -> str:
     """The processor's name with family and model, where the name alone says little."""
     facts: dict[str, str] = {}
     try:
-        for line in Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines():
+        for line in _CPU_INFO.read_text().split("\n\n")[0].splitlines():
             key, _, value = line.partition(":")
             facts[key.strip()] = value.strip()
     except OSError:
@@ -82,9 +84,16 @@ def cores_for(threads: int) -> list[int]:
     return usable_cores()[-threads:]
 
 
+def _governor() -> str:
+    try:
+        return _GOVERNOR.read_text().strip() or "unknown"
+    except OSError:
+        return "unknown"
+
+
 def _virtualised() -> str:
     try:
-        flags = Path("/proc/cpuinfo").read_text()
+        flags = _CPU_INFO.read_text()
     except OSError:
         return "unknown"
     return "yes" if " hypervisor" in flags else "no"

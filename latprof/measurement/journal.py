@@ -49,7 +49,7 @@ class Journal:
         MeasurementError
             If the disk is full or the file cannot be written.
         """
-        line = json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n"
+        line = json.dumps(record, separators=(",", ":")) + "\n"
         try:
             with self.path.open("ab") as file:
                 file.write(line.encode())
@@ -64,7 +64,7 @@ class Journal:
         Raises
         ------
         MeasurementError
-            If there is no journal, or its header is not one.
+            If there is no journal, its header is not one, or the file cannot be written.
         """
         try:
             content = self.path.read_bytes()
@@ -75,8 +75,10 @@ class Journal:
             ) from error
         whole = content[: content.rfind(b"\n") + 1]
         if whole != content:
-            with self.path.open("r+b") as file:
-                file.truncate(len(whole))
+            try:
+                os.truncate(self.path, len(whole))
+            except OSError as error:
+                raise self._cannot_write(error) from error
         records = list(_records(whole))
         if not records or records[0].get("format") != "latprof journal":
             raise MeasurementError(

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter_ns
 
+from latprof.errors import MeasurementError
 from latprof.fusion import fuse
 from latprof.graph import Graph
+from latprof.measurement.caches import eviction
 from latprof.measurement.timing import time_once_ms, warm_up
 from latprof.runtimes.protocol import KernelTimes, Runtime, Session
 
@@ -29,13 +31,23 @@ class Effort:
     least, most : int
         Bounds on the number of runs of each kind.
     rounds : int
-        In how many turns plain and profiled runs alternate.
+        In how many turns plain and profiled runs alternate, where there are runs enough.
+    evicted_bytes : int
+        How much of the caches to clear before each run; see `latprof.measurement.caches`.
     """
 
     seconds: float
     least: int = 10
     most: int = 200
     rounds: int = 5
+    evicted_bytes: int = 0
+
+    def runs_by_round(self, run_ms: float) -> list[int]:
+        """Runs of each kind in each round, when one takes `run_ms`."""
+        wanted = int(self.seconds * 1e3 / 2 / max(run_ms, 1e-3))
+        runs = max(1, min(max(wanted, self.least), self.most))
+        rounds = min(self.rounds, runs)
+        return [runs // rounds + (turn < runs % rounds) for turn in range(rounds)]
 
 
 @dataclass(frozen=True)
@@ -49,6 +61,7 @@ class NetworkTimes:
     profiled_ms : tuple of float
         End to end with the profiler attached.
     kernels : tuple of KernelTimes
+        Timed in the profiled runs: the first of `times_ms` in the first of `profiled_ms`.
     unmatched : tuple of str
         Launches of the runtime that belong to no kernel that fusion predicted.
     missing : tuple of str
@@ -82,16 +95,22 @@ def measure_network(
     profiled = runtime.open(graph, kernels, threads=threads, profiled=True)
     once_ms = min(warm_up(plain.run, clock_ns))
     skipped = len(warm_up(profiled.run, clock_ns))
-    runs = int(effort.seconds * 1e3 / 2 / max(once_ms, 1e-3))
-    per_round = max(1, min(max(runs, effort.least), effort.most) // effort.rounds)
     times: list[float] = []
     profiled_times: list[float] = []
-    for _ in range(effort.rounds):
-        times += _block(plain, per_round, clock_ns)
-        profiled_times += _block(profiled, per_round, clock_ns)
+    evict = eviction(effort.evicted_bytes)
+    for runs in effort.runs_by_round(once_ms):
+        times += _block(plain, runs, evict, clock_ns)
+        profiled_times += _block(profiled, runs, evict, clock_ns)
     plain.finish()
     found, unmatched = profiled.finish()
     warm = tuple(KernelTimes(k.kernel, k.times_ms[skipped:], k.launches) for k in found)
+    if any(len(k.times_ms) != len(profiled_times) for k in warm):
+        short = min(warm, key=lambda k: len(k.times_ms))
+        raise MeasurementError(
+            f"{runtime.name} reports {len(short.times_ms)} of {len(profiled_times)} runs of "
+            f"{short.kernel.name!r} in {graph.name!r}: its profile is cut short. Measure for less "
+            "time, or run another --runtime."
+        )
     seen = {k.kernel.name for k in found}
     return NetworkTimes(
         times_ms=tuple(times),
@@ -102,8 +121,14 @@ def measure_network(
     )
 
 
-def _block(session: Session, runs: int, clock_ns: Clock) -> list[float]:
-    return [time_once_ms(session.run, clock_ns) for _ in range(runs)]
+def _block(
+    session: Session, runs: int, evict: Callable[[], object], clock_ns: Clock
+) -> list[float]:
+    times = []
+    for _ in range(runs):
+        evict()
+        times.append(time_once_ms(session.run, clock_ns))
+    return times
 
 
 def typical_kernels_ms(times: NetworkTimes) -> tuple[float, ...]:
@@ -116,7 +141,4 @@ def typical_kernels_ms(times: NetworkTimes) -> tuple[float, ...]:
     order = sorted(range(len(times.profiled_ms)), key=times.profiled_ms.__getitem__)
     quarter = len(order) // 4
     typical = order[quarter : len(order) - quarter]
-    return tuple(
-        statistics.fmean(k.times_ms[i] for i in typical if i < len(k.times_ms))
-        for k in times.kernels
-    )
+    return tuple(statistics.fmean(k.times_ms[i] for i in typical) for k in times.kernels)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from latprof import __version__
-from latprof.errors import MeasurementError
+from latprof.errors import LatprofError, MeasurementError
 from latprof.home import checked_name
 from latprof.kernel import COLUMNS, Kernel
 from latprof.measurement.calibration import Calibration, calibrate
@@ -22,8 +23,12 @@ from latprof.measurement.timing import quantile, summarize
 from latprof.sampling import draw_network
 from latprof.tables import HOST, Target, own_tables, write_table
 
-# A probe runs for about this long, plain and profiled together.
-EFFORT = Effort(seconds=0.06, least=8, most=60, rounds=3)
+# A probe runs for about this long, plain and profiled together, on caches such as a network of
+# ordinary size leaves: several times the L2 of any core so far, and less than most L3.
+EFFORT = Effort(seconds=0.06, least=8, most=60, rounds=3, evicted_bytes=8_000_000)
+# So many networks in a row do not fail by themselves: it is the runtime or the machine.
+FAILURES_IN_A_ROW = 20
+_FAILURES_LISTED = 20
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,9 @@ def sweep(
     Raises
     ------
     MeasurementError
-        If nothing could be measured, or a resumed journal was made elsewhere or otherwise.
+        If nothing can be measured, or a resumed journal was made elsewhere or otherwise.
+    CostModelError
+        If too few networks were measured to tell what profiling costs.
     """
     journal = journal_of(target)
     with Worker(target.runtime, threads=target.threads) as worker:
@@ -84,6 +91,7 @@ def sweep(
         records = _opened(journal, environment, seed, resume=resume)
         progress = _progress(records, seconds)
         number = max((record["number"] for record in records), default=-1) + 1
+        failed = 0
         try:
             while progress.seconds_used < seconds:
                 record = _measure_one(worker, seed, number)
@@ -92,9 +100,16 @@ def sweep(
                 number += 1
                 progress = _progress_after(progress, record)
                 report(progress)
+                failed = failed + 1 if "error" in record else 0
+                if failed == FAILURES_IN_A_ROW:
+                    raise MeasurementError(
+                        f"{failed} networks in a row could not be measured, so this one stopped "
+                        f"trying. The last said: {record['error']} What was measured before is "
+                        "kept; add --resume once that is solved."
+                    )
         except KeyboardInterrupt:
-            # What is in the journal is safe; make a table of it before leaving.
-            if any("kernels" in entry for entry in records):
+            # What is in the journal is safe; make a table of it, if it suffices, before leaving.
+            with suppress(LatprofError):
                 keep_table(target, environment, records, seed)
             raise
     return keep_table(target, environment, records, seed), progress
@@ -112,15 +127,22 @@ def _opened(
         journal.start({"seed": seed, "environment": dict(environment)})
         return []
     header, records = journal.read()
-    changed = differences(header["environment"], environment)
-    if header["seed"] != seed:
-        changed.append(f"seed: {header['seed']} then, {seed} now")
+    then = header.get("environment")
+    changed = differences(then if isinstance(then, Mapping) else {}, environment)
+    if header.get("seed") != seed:
+        changed.append(f"seed: {header.get('seed', 'unknown')} then, {seed} now")
     if changed:
         raise MeasurementError(
             "the measurement to resume was made under other conditions: "
             f"{'; '.join(changed)}. Restore them, or start anew without --resume."
         )
-    return records
+    return [record for record in records if _is_whole(record)]
+
+
+def _is_whole(record: Mapping[str, Any]) -> bool:
+    """Whether a line has what every line has: it may be readable and damaged all the same."""
+    outcome = "kernels" in record and "end_to_end" in record
+    return {"number", "network", "seconds"} <= record.keys() and (outcome or "error" in record)
 
 
 def _measure_one(worker: Worker, seed: int, number: int) -> dict[str, Any]:
@@ -200,6 +222,7 @@ def keep_table(
     if not measured:
         causes = {str(record.get("error", "")) for record in records}
         raise MeasurementError(f"no network could be measured. {' '.join(sorted(causes))[:500]}")
+    failed = [f"{r['network']}: {r['error']}" for r in records if "kernels" not in r]
     calibration = calibration_of(measured)
     rows = [row for record in measured for row in _rows(record, calibration)]
     facts = {
@@ -211,6 +234,8 @@ def keep_table(
         "latprof": __version__,
         "seed": seed,
         "networks": len(measured),
+        "failures": len(failed),
+        "failed": failed[:_FAILURES_LISTED],
         "seconds": round(sum(float(record["seconds"]) for record in records), 1),
         "environment": dict(environment),
         "calibration": calibration.to_dict(),
@@ -236,6 +261,7 @@ def _rows(record: Mapping[str, Any], calibration: Calibration) -> list[dict[str,
             "latency_ms": calibration.kernel_ms(kernel["profiled_ms"], kernel["launches"]),
         }
         for kernel in record["kernels"]
+        if kernel["profiled_ms"] > 0  # 0 is less than the profiler can tell, not no time
     ]
     whole = record["end_to_end"]
     blank = Kernel("", "network")

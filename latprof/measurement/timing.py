@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter_ns
 
+from latprof.errors import MeasurementError
+
 Clock = Callable[[], int]
 
 WARM_UP_RUNS = 3  # fewest
@@ -32,14 +34,14 @@ class Summary:
         return (self.high_ms - self.low_ms) / 2 / self.latency_ms if self.latency_ms else 0.0
 
 
-def time_once_ms(run: Callable[[], None], clock_ns: Clock = perf_counter_ns) -> float:
+def time_once_ms(run: Callable[[], object], clock_ns: Clock = perf_counter_ns) -> float:
     """One run, timed."""
     started = clock_ns()
     run()
     return (clock_ns() - started) / 1e6
 
 
-def warm_up(run: Callable[[], None], clock_ns: Clock = perf_counter_ns) -> list[float]:
+def warm_up(run: Callable[[], object], clock_ns: Clock = perf_counter_ns) -> list[float]:
     """Run until runs no longer get faster; the times come back.
 
     The rule: at least `WARM_UP_RUNS`, then until a run gains no more than `WARM_UP_GAIN` on the
@@ -57,8 +59,16 @@ def summarize(times_ms: Sequence[float]) -> Summary:
     """Median, tenth and ninetieth percentile, and the 95 % confidence interval of the median.
 
     The interval is the distribution-free one between order statistics (Le Boudec,
-    Performance Evaluation of Computer and Communication Systems, 2010, section 2.2).
+    Performance Evaluation of Computer and Communication Systems, 2010, section 2.2). Of fewer
+    than six runs no two order statistics are that sure; it then spans all of them.
+
+    Raises
+    ------
+    MeasurementError
+        If there are no timings.
     """
+    if not times_ms:
+        raise MeasurementError("nothing was timed; allow more runs or more time.")
     ordered = sorted(times_ms)
     n = len(ordered)
     reach = 1.96 * math.sqrt(n) / 2

@@ -1,8 +1,8 @@
 """The process that measures: it reads jobs as JSON lines and answers in JSON lines.
 
 A process of its own, so that the allocator and the thread pools are set up before any library
-loads, and so that a runtime that crashes or hangs takes nothing else with it. Run as
-``python -m latprof.measurement.worker``; see `latprof.measurement.client` for the other end.
+loads, and so that a runtime that crashes or hangs takes nothing else with it. See
+`latprof.measurement.client` for the other end.
 """
 
 from __future__ import annotations
@@ -18,9 +18,6 @@ from latprof.errors import LatprofError
 from latprof.graph import Graph
 from latprof.kernel import Kernel
 from latprof.measurement.network import Effort, NetworkTimes, measure_network
-
-# A profile has one time for each kernel and run; the parent needs no more than this many.
-_TIMES_KEPT = 200
 
 
 def main() -> None:
@@ -64,7 +61,7 @@ def to_dict(times: NetworkTimes) -> dict[str, Any]:
     return {
         "times_ms": list(times.times_ms),
         "profiled_ms": list(times.profiled_ms),
-        "kernels": {k.kernel.name: [k.launches, *k.times_ms[:_TIMES_KEPT]] for k in times.kernels},
+        "kernels": {k.kernel.name: [k.launches, *k.times_ms] for k in times.kernels},
         "unmatched": list(times.unmatched),
         "missing": list(times.missing),
     }
@@ -86,7 +83,3 @@ def from_dict(data: dict[str, Any], kernels: Iterable[Kernel]) -> NetworkTimes:
         unmatched=tuple(data["unmatched"]),
         missing=tuple(data["missing"]),
     )
-
-
-if __name__ == "__main__":
-    main()

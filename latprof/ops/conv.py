@@ -60,6 +60,10 @@ def _conv_shapes(call: Call) -> tuple[Shape, ...]:
             f"node {call.node.name!r}: {x[1]} input channels, but the weight of shape {weight} "
             f"with {groups} groups takes {weight[1] * groups}."
         )
+    if weight[0] % groups:
+        raise ShapeMismatch(
+            f"node {call.node.name!r}: {weight[0]} output channels do not make {groups} groups."
+        )
     sizes = (
         conv_out_size(*each) for each in zip(x[2:], kernel, stride, dilation, pads, strict=True)
     )
@@ -83,6 +87,11 @@ def _transposed_shapes(call: Call) -> tuple[Shape, ...]:
     x, weight = call.input(0).shape, call.input(1).shape
     kernel, stride, dilation, pads, groups = _settings(call)
     extra = tuple(call.attributes.get("output_padding", (0,) * len(kernel)))
+    if x[1] != weight[0]:
+        raise ShapeMismatch(
+            f"node {call.node.name!r}: {x[1]} input channels, but the weight of shape {weight} "
+            f"takes {weight[0]}."
+        )
     sizes = (
         (size - 1) * s - sum(p) + d * (k - 1) + e + 1
         for size, k, s, d, p, e in zip(x[2:], kernel, stride, dilation, pads, extra, strict=True)

@@ -54,6 +54,7 @@ BINARY = (
 
 
 def _broadcast_shapes(call: Call) -> tuple[Shape, ...]:
+    call.input(0)  # no operand at all is a mistake, not a scalar
     return (broadcast(*(tensor.shape for tensor in call.inputs if tensor is not None)),)
 
 

@@ -43,12 +43,16 @@ def _matmul_shapes(call: Call) -> tuple[Shape, ...]:
 
 
 def _matmul_macs(call: Call) -> int:
-    out, inner = call.outputs[0].shape, call.input(0).shape[-1]
-    return matmul_macs(batch=math.prod(out[:-2]), rows=out[-2], inner=inner, columns=out[-1])
+    # Every output element is one dot product, of matrices and of lone vectors alike.
+    return call.outputs[0].elements * call.input(0).shape[-1]
 
 
 def _attention_shapes(call: Call) -> tuple[Shape, ...]:
-    query, value = call.input(0).shape, call.input(2).shape
+    query, key, value = (call.input(i).shape for i in range(3))
+    if query[-1] != key[-1] or key[-2] != value[-2]:
+        raise ShapeMismatch(
+            f"node {call.node.name!r}: queries {query}, keys {key} and values {value} do not fit."
+        )
     return ((*query[:-1], value[-1]),)
 
 

@@ -6,6 +6,7 @@ import math
 
 from latprof.errors import ShapeMismatch
 from latprof.graph import Call, Shape
+from latprof.ops.broadcasting import broadcast
 from latprof.ops.spec import OpSpec, axis_of, register, same_shape
 
 
@@ -65,8 +66,12 @@ def _unbind_shapes(call: Call) -> tuple[Shape, ...]:
 
 
 def _stack_shapes(call: Call) -> tuple[Shape, ...]:
+    shapes = [tensor.shape for tensor in call.inputs if tensor is not None]
     x, axis = call.input(0).shape, int(call.attributes.get("axis", 0))
-    return (x[:axis] + (len(call.inputs),) + x[axis:],)
+    if len(set(shapes)) != 1 or not -len(x) - 1 <= axis <= len(x):
+        raise ShapeMismatch(f"node {call.node.name!r}: cannot stack {shapes} on axis {axis}.")
+    axis %= len(x) + 1
+    return (x[:axis] + (len(shapes),) + x[axis:],)
 
 
 def _pad_shapes(call: Call) -> tuple[Shape, ...]:
@@ -99,7 +104,10 @@ def _gather_shapes(call: Call) -> tuple[Shape, ...]:
 
 
 def _expand_shapes(call: Call) -> tuple[Shape, ...]:
-    return (tuple(call.attributes["shape"]),)
+    x, wanted = call.input(0).shape, tuple(call.attributes["shape"])
+    if broadcast(x, wanted) != wanted:
+        raise ShapeMismatch(f"node {call.node.name!r}: {x} does not stretch to {wanted}.")
+    return (wanted,)
 
 
 register(OpSpec("identity", "view", same_shape))

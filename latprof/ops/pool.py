@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from latprof.errors import ShapeMismatch
 from latprof.graph import Call, Shape
 from latprof.ops.conv import conv_out_size
 from latprof.ops.spec import OpSpec, output_elements, register, same_shape
@@ -45,7 +46,10 @@ def _input_elements(call: Call) -> int:
 
 def _reduction_shapes(call: Call) -> tuple[Shape, ...]:
     x = call.input(0).shape
-    axes = {axis % len(x) for axis in call.attributes.get("axes", range(len(x)))}
+    asked = call.attributes.get("axes", range(len(x)))
+    if not all(-len(x) <= axis < len(x) for axis in asked):
+        raise ShapeMismatch(f"node {call.node.name!r}: axes {asked} of a rank-{len(x)} tensor.")
+    axes = {axis % len(x) for axis in asked}
     if call.attributes.get("keepdims", False):
         return (tuple(1 if i in axes else size for i, size in enumerate(x)),)
     return (tuple(size for i, size in enumerate(x) if i not in axes),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ _INDENT = "  "
 _BLOCK_FRACTION = 0.05  # one ▇ for every 5 % of the time
 _LIGHT_STYLES = {"within": "green", "unsure": "yellow", "over": "red"}
 _TITLE_CELLS, _PROSE_CELLS = 72, 600
+_START_CELLS = 10  # of the path that kernels share, in the heading
 _WIDE = 100  # columns from which a table names the type of each kernel
 
 
@@ -112,7 +114,12 @@ def _columns(part: Part, rows: Sequence[Row], width: int, pen: Pen) -> list[Colu
     decimals = wording.ms_decimals(max(row.latency_ms or 0.0 for row in rows))
     names = [_safe(row.name, pen) for row in rows]
     shapes = [_safe(row.shape if width >= _WIDE else _brief(row.shape), pen) for row in rows]
-    columns = [Column("kernel", names, right=False, least=12)]
+    heading = "kernel"
+    start = _common_start(names) if width < _WIDE else ""
+    if start:
+        names = [name.removeprefix(start) for name in names]
+        heading = f"kernel in {shorten(start, _START_CELLS)}"
+    columns = [Column(heading, names, right=False, least=20)]
     if width >= _WIDE:
         ops = [_safe(row.op, pen) for row in rows]
         columns.append(Column("type", ops, right=False, least=10))
@@ -130,6 +137,13 @@ def _columns(part: Part, rows: Sequence[Row], width: int, pen: Pen) -> list[Colu
         columns.append(Column("params", [wording.count(row.params) for row in rows]))
         columns.append(Column("GMAC/s", [wording.rate(row.gmacs_per_s) for row in rows]))
     return columns
+
+
+def _common_start(names: Sequence[str]) -> str:
+    """The first part of dotted names, with its dot, if most of them share it."""
+    firsts = Counter(name.split(".", 1)[0] for name in names if "." in name)
+    first, often = firsts.most_common(1)[0] if firsts else ("", 0)
+    return f"{first}." if often > len(names) / 2 else ""
 
 
 def _reconciliation(answer: Mapping[str, Any], part: Part, width: int) -> list[str]:

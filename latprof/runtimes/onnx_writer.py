@@ -15,12 +15,13 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from latprof.errors import UnsupportedOp
+from latprof.errors import MeasurementError, UnsupportedOp
 from latprof.graph import Call, Graph, Tensor
-from latprof.runtimes.weights import weight_values
+from latprof.runtimes.weights import NUMPY_DTYPES, check_dtypes, norm_scales, weight_values
 
 OPSET = 20
 IR_VERSION = 10
+MAX_BYTES = 2**31 - 1  # of one protobuf message
 
 _ONNX_TYPES = {
     "float64": TensorProto.DOUBLE,
@@ -42,6 +43,8 @@ def write_onnx(graph: Graph) -> onnx.ModelProto:
     ------
     UnsupportedOp
         If an operator has no ONNX form here; the message lists all of them.
+    MeasurementError
+        If the weights do not fit into one ONNX file.
     """
     unknown = sorted({node.op for node in graph.nodes} - WRITERS.keys())
     if unknown:
@@ -50,9 +53,22 @@ def write_onnx(graph: Graph) -> onnx.ModelProto:
             "Runtime. `latprof predict` still answers, with a bound for these; to measure, "
             "replace them or run another --runtime."
         )
+    check_dtypes(graph, "ONNX Runtime")
+    weight_bytes = sum(tensor.bytes for tensor in graph.tensors.values() if tensor.is_weight)
+    if weight_bytes > MAX_BYTES:
+        raise MeasurementError(
+            f"{graph.name!r} has {weight_bytes / 1e9:.1f} GB of weights, and an ONNX file holds "
+            "2.1 GB. Run another --runtime, or predict instead of measuring."
+        )
     writer = _Writer(graph)
     for call in graph.calls:
-        WRITERS[call.node.op](writer, call)
+        try:
+            WRITERS[call.node.op](writer, call)
+        except (KeyError, ValueError, TypeError, IndexError) as error:
+            raise UnsupportedOp(
+                f"node {call.node.name!r} ({call.node.op}) cannot be run under ONNX Runtime with "
+                f"the settings {dict(call.attributes)}: {error!r}. Run another --runtime."
+            ) from error
     return writer.finish()
 
 
@@ -62,17 +78,22 @@ class _Writer:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         # ONNX Runtime names what it fuses after tensors: a lone output is named like its node.
+        kept = {*graph.inputs, *(o for n in graph.nodes if len(n.outputs) > 1 for o in n.outputs)}
         self.value_names = {
-            node.outputs[0]: node.name for node in graph.nodes if len(node.outputs) == 1
+            node.outputs[0]: f"value:{node.name}" if node.name in kept else node.name
+            for node in graph.nodes
+            if len(node.outputs) == 1
         }
+        self.positive = norm_scales(graph)
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: dict[str, onnx.TensorProto] = {}
 
-    def weight(self, tensor: Tensor, *, positive: bool = False) -> str:
-        """The initializer that holds a stored tensor."""
-        name = f"weight:{tensor.name}"
+    def weight(self, tensor: Tensor, *, transposed: bool = False) -> str:
+        """The initializer that holds a stored tensor, or a matrix's transpose."""
+        name = f"weight:{tensor.name}" + ("/transposed" if transposed else "")
         if name not in self.initializers:
-            values = weight_values(tensor, positive=positive)
+            values = weight_values(tensor, positive=tensor.name in self.positive)
+            values = np.ascontiguousarray(values.T) if transposed else values
             self.initializers[name] = numpy_helper.from_array(values, name)
         return name
 
@@ -80,8 +101,9 @@ class _Writer:
         """The ONNX name of an input or activation."""
         return self.value_names.get(name, name)
 
-    def constant(self, name: str, values: Any, dtype: type = np.int64) -> str:
-        """A small constant under a name derived from its node's."""
+    def constant(self, name: str, values: Any, like: Tensor | None = None) -> str:
+        """A small constant under a name derived from its node's; of whole numbers or as `like`."""
+        dtype = np.int64 if like is None else NUMPY_DTYPES[like.dtype]
         self.initializers[name] = numpy_helper.from_array(np.array(values, dtype=dtype), name)
         return name
 
@@ -105,14 +127,14 @@ class _Writer:
     def finish(self) -> onnx.ModelProto:
         def value(name: str) -> onnx.ValueInfoProto:
             tensor = self.graph.tensors[name]
-            kind = _ONNX_TYPES.get(tensor.dtype, TensorProto.FLOAT)
+            kind = _ONNX_TYPES[tensor.dtype]
             return helper.make_tensor_value_info(self.operand(tensor), kind, list(tensor.shape))
 
         proto = helper.make_graph(
             self.nodes,
             self.graph.name or "graph",
             [value(name) for name in self.graph.inputs],
-            [value(name) for name in self.graph.outputs],
+            [value(name) for name in dict.fromkeys(self.graph.outputs)],
             list(self.initializers.values()),
         )
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", 1)]
@@ -131,15 +153,17 @@ def _flat_pads(pads: Sequence[Sequence[int]]) -> list[int]:
 
 def _conv(w: _Writer, call: Call) -> None:
     a = call.attributes
+    kernel = call.input(1).shape[2:]
+    ones, none = [1] * len(kernel), [0] * len(kernel)
     settings: dict[str, Any] = {
-        "kernel_shape": list(call.input(1).shape[2:]),
-        "strides": list(a["stride"]),
-        "dilations": list(a.get("dilation", [1] * len(a["stride"]))),
+        "kernel_shape": list(kernel),
+        "strides": list(a.get("stride", ones)),
+        "dilations": list(a.get("dilation", ones)),
         "group": int(a.get("groups", 1)),
-        "pads": _flat_pads(a["padding"]),
+        "pads": _flat_pads(a["padding"]) if "padding" in a else none * 2,
     }
     if call.node.op == "conv_transpose":
-        settings["output_padding"] = list(a.get("output_padding", [0] * len(a["stride"])))
+        settings["output_padding"] = list(a.get("output_padding", none))
     w.node(
         "Conv" if call.node.op == "conv" else "ConvTranspose", call, w.operands(call), **settings
     )
@@ -153,16 +177,11 @@ def _linear(w: _Writer, call: Call) -> None:
         w.node("Gemm", call, inputs, transB=1)
         return
     # The exporter stores the weight transposed when rows come in batches.
-    turned = w.operand(weight)
     if weight.is_weight:
-        name = f"{weight.name}/transposed"
-        if name not in w.initializers:
-            w.initializers[name] = numpy_helper.from_array(
-                np.ascontiguousarray(weight_values(weight).T), name
-            )
-        turned = name
+        turned = w.weight(weight, transposed=True)
     else:
-        turned = w.node("Transpose", call, [turned], suffix="/transposed", perm=[1, 0])
+        name = w.operand(weight)
+        turned = w.node("Transpose", call, [name], suffix="/transposed", perm=[1, 0])
     _maybe_add(w, call, "MatMul", [w.operand(x), turned], bias)
 
 
@@ -183,41 +202,49 @@ def _attention(w: _Writer, call: Call) -> None:
     query, key = call.input(0), call.input(1)
     rank = len(query.shape)
     # Query and key are each scaled by the square root of the scale, as PyTorch's exporter does.
-    root = w.constant(f"{call.node.name}/root", query.shape[-1] ** -0.25, np.float32)
+    root = w.constant(f"{call.node.name}/root", query.shape[-1] ** -0.25, like=query)
     order = [*range(rank - 2), rank - 1, rank - 2]
     turned = w.node("Transpose", call, [w.operand(key)], suffix="/turned", perm=order)
     left = w.node("Mul", call, [w.operand(query), root], suffix="/query")
     right = w.node("Mul", call, [turned, root], suffix="/key")
     scores = w.node("MatMul", call, [left, right], suffix="/scores")
     mask = call.inputs[3] if len(call.inputs) > 3 else None
-    if mask is not None:
+    if call.attributes.get("causal", False):
+        above = np.triu(np.full((query.shape[-2], key.shape[-2]), -np.inf), k=1)
+        name = w.constant(f"{call.node.name}/causal", above, like=query)
+        scores = w.node("Add", call, [scores, name], suffix="/causal_scores")
+    if mask is not None and mask.dtype == "bool":
+        never = w.constant(f"{call.node.name}/never", -np.inf, like=query)
+        scores = w.node("Where", call, [w.operand(mask), scores, never], suffix="/masked")
+    elif mask is not None:
         scores = w.node("Add", call, [scores, w.operand(mask)], suffix="/masked")
     weights = w.node("Softmax", call, [scores], suffix="/softmax", axis=-1)
     w.node("MatMul", call, [weights, w.operand(call.input(2))])
 
 
 def _batch_norm(w: _Writer, call: Call) -> None:
-    channels = call.input(0).shape[1]
-    inputs = [w.operand(call.input(0))]
-    for index, neutral in ((1, 1.0), (2, 0.0), (3, 0.0), (4, 1.0)):
-        tensor = call.inputs[index] if index < len(call.inputs) else None
-        if tensor is None:
-            name = f"{call.node.name}/neutral{index}"
-            inputs.append(w.constant(name, np.full(channels, neutral), np.float32))
-        else:
-            inputs.append(w.weight(tensor, positive=index in (1, 4)))
+    x, mean, variance = (call.input(index) for index in (0, 3, 4))
+    inputs = [w.operand(x)]
+    for index, neutral in ((1, 1.0), (2, 0.0)):
+        tensor = call.inputs[index]
+        name = f"{call.node.name}/neutral{index}"
+        inputs.append(
+            w.operand(tensor)
+            if tensor is not None
+            else w.constant(name, np.full(x.shape[1], neutral), like=x)
+        )
+    inputs += [w.operand(mean), w.operand(variance)]
     w.node("BatchNormalization", call, inputs, epsilon=float(call.attributes.get("eps", 1e-5)))
 
 
 def _layer_norm(w: _Writer, call: Call) -> None:
     axes = int(call.attributes["axes"])
-    scale = call.inputs[1] if len(call.inputs) > 1 else None
-    shape = call.input(0).shape[-axes:]
-    name = f"{call.node.name}/scale"
-    inputs = [
-        w.operand(call.input(0)),
-        w.weight(scale, positive=True) if scale else w.constant(name, np.ones(shape), np.float32),
-    ]
+    x, scale = call.input(0), call.inputs[1] if len(call.inputs) > 1 else None
+    if scale is None:
+        ones = w.constant(f"{call.node.name}/scale", np.ones(x.shape[-axes:]), like=x)
+        inputs = [w.operand(x), ones]
+    else:
+        inputs = [w.operand(x), w.operand(scale)]
     if len(call.inputs) > 2 and call.inputs[2] is not None:
         inputs.append(w.operand(call.inputs[2]))
     w.node("LayerNormalization", call, inputs, axis=-axes, epsilon=float(call.attributes["eps"]))
@@ -227,11 +254,11 @@ def _clip(w: _Writer, call: Call) -> None:
     low, high = call.attributes.get("low"), call.attributes.get("high")
     if call.node.op == "relu6":
         low, high = 0.0, 6.0
-    inputs = [w.operand(call.input(0))]
+    x = call.input(0)
+    inputs = [w.operand(x)]
     for side, bound in (("low", low), ("high", high)):
-        inputs.append(
-            "" if bound is None else w.constant(f"{call.node.name}/{side}", bound, np.float32)
-        )
+        name = f"{call.node.name}/{side}"
+        inputs.append("" if bound is None else w.constant(name, bound, like=x))
     w.node("Clip", call, inputs)
 
 
@@ -250,10 +277,11 @@ def _simple(op: str, **attributes: Any) -> Write:
 
 def _pool(w: _Writer, call: Call) -> None:
     a = call.attributes
+    none = [0] * len(a["kernel"])
     settings: dict[str, Any] = {
         "kernel_shape": list(a["kernel"]),
-        "strides": list(a["stride"]),
-        "pads": _flat_pads(a["padding"]),
+        "strides": list(a.get("stride", a["kernel"])),
+        "pads": _flat_pads(a["padding"]) if "padding" in a else none * 2,
         "ceil_mode": int(a.get("ceil_mode", False)),
     }
     if call.node.op == "max_pool":
@@ -286,7 +314,8 @@ def _adaptive_pool(w: _Writer, call: Call) -> None:
 
 def _reduce(op: str) -> Write:
     def write(w: _Writer, call: Call) -> None:
-        axes = w.constant(f"{call.node.name}/axes", list(call.attributes["axes"]))
+        every = range(len(call.input(0).shape))
+        axes = w.constant(f"{call.node.name}/axes", list(call.attributes.get("axes", every)))
         keep = int(call.attributes.get("keepdims", False))
         w.node(op, call, [w.operand(call.input(0)), axes], keepdims=keep)
 
@@ -352,13 +381,19 @@ def _select(w: _Writer, call: Call) -> None:
     w.node("Gather", call, [w.operand(call.input(0)), index], axis=axis)
 
 
+_PAD_MODES = {
+    "constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap",
+}  # fmt: skip
+
+
 def _pad(w: _Writer, call: Call) -> None:
     a, name = call.attributes, call.node.name
     pads = w.constant(f"{name}/pads", _flat_pads(a["padding"]))
-    mode = {"constant": "constant", "reflect": "reflect", "replicate": "edge"}[a["mode"]]
-    inputs = [w.operand(call.input(0)), pads]
+    mode = _PAD_MODES[a.get("mode", "constant")]
+    x = call.input(0)
+    inputs = [w.operand(x), pads]
     if mode == "constant":
-        inputs.append(w.constant(f"{name}/value", float(a.get("value", 0.0)), np.float32))
+        inputs.append(w.constant(f"{name}/value", a.get("value", 0.0), like=x))
     w.node("Pad", call, inputs, mode=mode)
 
 

@@ -80,7 +80,7 @@ def _events(file: Path) -> Any:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0][:300]
+    return (str(error).splitlines() or [""])[0][:300].rstrip(". ") + "."
 
 
 class OnnxRuntime:

@@ -1,7 +1,9 @@
 """ONNX Runtime's profile → times of our kernels.
 
 The profile is a list of Chrome trace events; a node's own time is the event of category ``Node``
-whose name ends in ``_kernel_time``, in whole microseconds.
+whose name ends in ``_kernel_time``, in whole microseconds. Whatever else stands in the list is
+skipped; a node's own time that cannot be read makes the whole profile worthless, since the runs
+of its launch would no longer line up with those of the others.
 
 References
 ----------
@@ -10,10 +12,12 @@ ONNX Runtime documentation, performance/tune-performance/profiling-tools.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from latprof.errors import MeasurementError
 from latprof.kernel import Kernel
 from latprof.runtimes.protocol import KernelTimes
 
@@ -29,7 +33,7 @@ _NAMELESS = {
 
 
 def kernel_times(
-    events: Iterable[Mapping[str, Any]], kernels: Sequence[Kernel]
+    events: Iterable[Any], kernels: Sequence[Kernel]
 ) -> tuple[tuple[KernelTimes, ...], tuple[str, ...]]:
     """Times of each kernel, run by run, and the launches that match no kernel.
 
@@ -38,29 +42,35 @@ def kernel_times(
 
     Parameters
     ----------
-    events : iterable of mapping
+    events : iterable
         The profile as read from JSON.
     kernels : sequence of Kernel
         What fusion predicted, in running order.
+
+    Raises
+    ------
+    MeasurementError
+        If `events` is no list, or the time of a node is no number of microseconds.
     """
+    if not isinstance(events, Iterable):
+        raise MeasurementError(
+            f"ONNX Runtime's profile is {type(events).__name__} instead of a list of events; "
+            "measure again, or run another --runtime."
+        )
     by_launch: dict[str, list[float]] = defaultdict(list)
-    details: dict[str, Mapping[str, Any]] = {}
+    details: dict[str, Mapping[Any, Any]] = {}
     for event in events:
-        name = str(event.get("name", ""))
-        if event.get("cat") == "Node" and name.endswith(_END):
-            launch = name.removesuffix(_END)
-            by_launch[launch].append(float(event["dur"]) / 1e3)
-            details.setdefault(launch, event["args"])
+        launch = _launch(event)
+        if launch is not None:
+            by_launch[launch].append(_duration_ms(event, launch))
+            said = event.get("args")
+            details.setdefault(launch, said if isinstance(said, Mapping) else {})
     owner = {node: kernel.name for kernel in kernels for node in kernel.nodes}
     waiting = _Nameless(kernels)
     found: dict[str, list[list[float]]] = defaultdict(list)
     unmatched: list[str] = []
     for launch, times in by_launch.items():
-        # Suffixes and prefix are those of NchwcTransformer and GemmActivationFusion.
-        node = launch.removesuffix("_nchwc").removesuffix("_bn").removeprefix("fused ")
-        kernel = owner.get(node) or owner.get(node.split("/")[0])
-        if kernel is None:
-            kernel = waiting.take(details[launch])
+        kernel = _owner(launch, owner) or waiting.take(details[launch])
         if kernel is None:
             unmatched.append(f"{launch} ({details[launch].get('op_name')})")
         else:
@@ -74,6 +84,42 @@ def kernel_times(
     return matched, tuple(unmatched)
 
 
+def _launch(event: Any) -> str | None:
+    """The launch whose own time `event` is, if it is one's."""
+    if not isinstance(event, Mapping) or event.get("cat") != "Node":
+        return None
+    name = event.get("name")
+    whole = isinstance(name, str) and name.endswith(_END)
+    return str(name).removesuffix(_END) if whole else None
+
+
+def _duration_ms(event: Mapping[Any, Any], launch: str) -> float:
+    said: Any = event.get("dur")
+    try:
+        duration_us = float(said) if type(said) in (int, float) else math.nan
+    except OverflowError:  # a whole number that no float can hold
+        duration_us = math.inf
+    if not 0 <= duration_us < math.inf:
+        raise MeasurementError(
+            f"ONNX Runtime's profile says that {launch!r} took {said!r:.60} µs; measure again, or "
+            "run another --runtime."
+        )
+    return duration_us / 1e3
+
+
+def _owner(launch: str, owner: Mapping[str, str]) -> str | None:
+    """The kernel that computes the node `launch` is named after."""
+    # Suffixes and prefix are those of NchwcTransformer and GemmActivationFusion. A node may be
+    # named so itself, hence the whole name first.
+    bare = launch.removesuffix("_nchwc").removesuffix("_bn").removeprefix("fused ")
+    for name in (launch, bare):
+        while name:
+            if name in owner:
+                return owner[name]
+            name = name.rpartition("/")[0]  # an inner step: node/step
+    return None
+
+
 class _Nameless:
     """Kernels that the runtime reports under names of its own, waiting to be found by shape."""
 
@@ -84,7 +130,7 @@ class _Nameless:
             for operator in _NAMELESS.get(kernel.op, ()):
                 self._waiting[operator, _trimmed(shape)].append(kernel.name)
 
-    def take(self, details: Mapping[str, Any]) -> str | None:
+    def take(self, details: Mapping[Any, Any]) -> str | None:
         """The next kernel in running order that fits a launch."""
         operator = str(details.get("op_name"))
         # The side that is not blocked shows the true number of channels.
@@ -93,9 +139,14 @@ class _Nameless:
         return names.pop(0) if names else None
 
 
-def _shape(details: Mapping[str, Any], side: str) -> tuple[int, ...]:
-    entries = details.get(side) or [{}]
-    return _trimmed(tuple(next(iter(entries[0].values()), ())))
+def _shape(details: Mapping[Any, Any], side: str) -> tuple[int, ...]:
+    """The first shape of a list like ``[{"float": [1, 64, 7, 7]}]``, else empty."""
+    try:
+        sizes = next(iter(details[side][0].values()))
+        return _trimmed(tuple(int(size) for size in sizes))
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, StopIteration,
+            OverflowError):  # fmt: skip
+        return ()
 
 
 def _trimmed(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -8,37 +8,46 @@ from typing import Any
 import torch
 import torch.nn.functional as F  # noqa: N812 (the name everybody knows it by)
 
+from latprof.errors import UnsupportedOp
 from latprof.graph import Call
 
 Function = Callable[..., Any]
 MakeCall = Callable[[Call], Function]
+Pads = tuple[tuple[int, int], ...]
 
 
-def _symmetric(pads: tuple[tuple[int, int], ...]) -> list[int] | None:
+def _symmetric(pads: Pads) -> list[int] | None:
     return [pair[0] for pair in pads] if all(a == b for a, b in pads) else None
+
+
+def _flat(pads: Pads) -> list[int]:
+    # torch.nn.functional.pad counts from the last axis.
+    return [size for pair in reversed(pads) for size in pair]
 
 
 def _conv(call: Call) -> Function:
     a, spatial = call.attributes, len(call.input(1).shape) - 2
-    stride, dilation = list(a["stride"]), list(a.get("dilation", [1] * spatial))
-    groups, pads = int(a.get("groups", 1)), tuple(a["padding"])
-    even = _symmetric(pads)
+    stride, dilation = list(a.get("stride", [1] * spatial)), list(a.get("dilation", [1] * spatial))
+    groups, pads = int(a.get("groups", 1)), tuple(a.get("padding", ((0, 0),) * spatial))
+    even, flat = _symmetric(pads), _flat(pads)
     convolve = (torch.conv1d, torch.conv2d, torch.conv3d)[spatial - 1]
     if call.node.op == "conv_transpose":
         turn = (torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d)[spatial - 1]
         extra = list(a.get("output_padding", [0] * spatial))
-        return lambda x, w, b=None: turn(x, w, b, stride, even or 0, extra, groups, dilation)
+        if even is not None:
+            return lambda x, w, b=None: turn(x, w, b, stride, even, extra, groups, dilation)
+        cut = [-size for size in flat]
+        return lambda x, w, b=None: F.pad(turn(x, w, b, stride, 0, extra, groups, dilation), cut)
     if even is not None:
         return lambda x, w, b=None: convolve(x, w, b, stride, even, dilation, groups)
-    flat = [size for pair in reversed(pads) for size in pair]
     return lambda x, w, b=None: convolve(F.pad(x, flat), w, b, stride, 0, dilation, groups)
 
 
 def _batch_norm(call: Call) -> Function:
     eps = float(call.attributes.get("eps", 1e-5))
-    return lambda x, w=None, b=None, m=None, v=None: torch.batch_norm(
-        x, w, b, m, v, False, 0.1, eps, False
-    )
+    for stored in (3, 4):  # a norm by the batch's own statistics would be another operator
+        call.input(stored)
+    return lambda x, w, b, m, v: torch.batch_norm(x, w, b, m, v, False, 0.1, eps, False)
 
 
 def _layer_norm(call: Call) -> Function:
@@ -79,19 +88,39 @@ def _gelu(call: Call) -> Function:
 
 
 def _max_pool(call: Call) -> Function:
-    a = call.attributes
+    a, (pads, ahead) = call.attributes, _pool_pads(call)
     pool = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[len(a["kernel"]) - 1]
-    pads = [pair[0] for pair in a["padding"]]
-    dilation = a.get("dilation", 1)
-    return lambda x: pool(x, a["kernel"], a["stride"], pads, dilation, bool(a.get("ceil_mode")))
+    kernel, stride = a["kernel"], a.get("stride", a["kernel"])
+    dilation, ceil = a.get("dilation", 1), bool(a.get("ceil_mode"))
+    if ahead:
+        lowest = float("-inf")
+        return lambda x: pool(F.pad(x, ahead, value=lowest), kernel, stride, pads, dilation)
+    return lambda x: pool(x, kernel, stride, pads, dilation, ceil)
 
 
 def _avg_pool(call: Call) -> Function:
-    a = call.attributes
+    a, (pads, ahead) = call.attributes, _pool_pads(call)
     pool = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[len(a["kernel"]) - 1]
-    pads = [pair[0] for pair in a["padding"]]
-    count = bool(a.get("count_padding", True))
-    return lambda x: pool(x, a["kernel"], a["stride"], pads, bool(a.get("ceil_mode")), count)
+    kernel, stride = a["kernel"], a.get("stride", a["kernel"])
+    ceil, count = bool(a.get("ceil_mode")), bool(a.get("count_padding", True))
+    if ahead:
+        return lambda x: pool(F.pad(x, ahead), kernel, stride, pads)
+    return lambda x: pool(x, kernel, stride, pads, ceil, count)
+
+
+def _pool_pads(call: Call) -> tuple[list[int], list[int]]:
+    """Padding that the pool does itself, and padding before it, for pads of two sizes."""
+    a = call.attributes
+    pads = tuple(a.get("padding", ((0, 0),) * len(a["kernel"])))
+    even = _symmetric(pads)
+    if even is not None:
+        return even, []
+    if a.get("ceil_mode") or (call.node.op == "avg_pool" and not a.get("count_padding", True)):
+        raise UnsupportedOp(
+            f"node {call.node.name!r} pads its pool by {pads}, which PyTorch does only with "
+            "ceil_mode off and the padding counted. Run another --runtime."
+        )
+    return [0] * len(pads), _flat(pads)
 
 
 def _adaptive(call: Call) -> Function:
@@ -108,7 +137,7 @@ def _adaptive(call: Call) -> Function:
 
 def _reduce(function: Function) -> MakeCall:
     def make(call: Call) -> Function:
-        axes = list(call.attributes["axes"])
+        axes = list(call.attributes.get("axes", range(len(call.input(0).shape))))
         keep = bool(call.attributes.get("keepdims", False))
         return lambda x: function(x, axes, keepdim=keep)
 
@@ -180,24 +209,31 @@ def _select(call: Call) -> Function:
 
 
 def _pad(call: Call) -> Function:
-    a = call.attributes
-    flat = [size for pair in reversed(a["padding"]) for size in pair]
-    value = float(a.get("value", 0.0)) if a["mode"] == "constant" else None
-    return lambda x: F.pad(x, flat, str(a["mode"]), value)
+    pads, mode = tuple(call.attributes["padding"]), str(call.attributes.get("mode", "constant"))
+    if mode == "constant":
+        value, flat = call.attributes.get("value", 0.0), _flat(pads)
+        return lambda x: F.pad(x, flat, mode, value)
+    # The other modes take the spatial axes alone.
+    first = next((axis for axis, pair in enumerate(pads) if any(pair)), len(pads))
+    inner = _flat(pads[min(first, len(pads) - 1, 2) :])
+    return lambda x: F.pad(x, inner, mode)
 
 
 def _resize(call: Call) -> Function:
     a = call.attributes
-    modes = {"nearest": "nearest", "linear": "bilinear", "cubic": "bicubic"}
-    mode = modes[str(a["mode"])]
-    align = None if mode == "nearest" else bool(a.get("align_corners", False))
     size = list(a["size"])
+    linear = ("linear", "bilinear", "trilinear")[len(size) - 1]
+    mode = {"nearest": "nearest", "linear": linear, "cubic": "bicubic"}[str(a["mode"])]
+    align = None if mode == "nearest" else bool(a.get("align_corners", False))
     return lambda x: F.interpolate(x, size, mode=mode, align_corners=align)
 
 
 def _gather(call: Call) -> Function:
     axis = int(call.attributes.get("axis", 0))
-    return lambda x, index: torch.index_select(x, axis, index.reshape(-1))
+    shape = list(call.outputs[0].shape)
+    if len(call.input(1).shape) == 1:
+        return lambda x, index: torch.index_select(x, axis, index)
+    return lambda x, index: torch.index_select(x, axis, index.reshape(-1)).reshape(shape)
 
 
 def _plain(function: Function) -> MakeCall:

@@ -72,9 +72,9 @@ class TorchEagerSession:
                     for step in self._steps:
                         step(values)
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
-            said = (str(error).splitlines() or [""])[0][:300]
+            said = (str(error).splitlines() or [""])[0][:300].rstrip(". ")
             raise MeasurementError(
-                f"PyTorch cannot run {self._graph_name!r}: {said} Try another --runtime, or "
+                f"PyTorch cannot run {self._graph_name!r}: {said}. Try another --runtime, or "
                 "predict instead of measuring."
             ) from error
         return tuple(values[slot] for slot in self._outputs)

@@ -38,7 +38,7 @@ def norm_scales(graph: Graph) -> frozenset[str]:
         for node in graph.nodes
         if node.op.endswith("_norm")
         for index in _NORM_SCALES
-        if index < len(node.inputs)
+        if index < len(node.inputs) and node.inputs[index]
     )
 
 
@@ -81,14 +81,14 @@ def weight_values(tensor: Tensor, *, positive: bool = False) -> np.ndarray[Any, 
         return np.array(tensor.values, dtype=dtype).reshape(tensor.shape)
     generator = np.random.default_rng(zlib.crc32(tensor.name.encode()))
     if not np.issubdtype(dtype, np.floating):
-        return generator.integers(0, 2, size=tensor.shape).astype(dtype)
+        return _shaped(generator.integers(0, 2, size=tensor.shape), tensor)
     if positive:
-        return generator.uniform(0.5, 1.5, size=tensor.shape).astype(dtype)
+        return _shaped(generator.uniform(0.5, 1.5, size=tensor.shape), tensor)
     fan_in = max(1, tensor.elements // max(1, tensor.shape[0] if tensor.shape else 1))
     deviation = (2.0 / fan_in) ** 0.5 if len(tensor.shape) > 1 else 0.1
     drawn = generator.standard_normal(size=tensor.shape, dtype=np.float32) * np.float32(deviation)
     least = max(_SMALLEST_SHARE * deviation, float(np.finfo(dtype).smallest_normal))
-    return np.copysign(np.maximum(np.abs(drawn), np.float32(least)), drawn).astype(dtype)
+    return _shaped(np.copysign(np.maximum(np.abs(drawn), np.float32(least)), drawn), tensor)
 
 
 def input_values(tensor: Tensor) -> np.ndarray[Any, Any]:
@@ -96,5 +96,10 @@ def input_values(tensor: Tensor) -> np.ndarray[Any, Any]:
     dtype = NUMPY_DTYPES[tensor.dtype]
     generator = np.random.default_rng(zlib.crc32(tensor.name.encode()) + 1)
     if not np.issubdtype(dtype, np.floating):
-        return generator.integers(0, 2, size=tensor.shape).astype(dtype)
-    return generator.standard_normal(size=tensor.shape, dtype=np.float32).astype(dtype)
+        return _shaped(generator.integers(0, 2, size=tensor.shape), tensor)
+    return _shaped(generator.standard_normal(size=tensor.shape, dtype=np.float32), tensor)
+
+
+def _shaped(drawn: Any, tensor: Tensor) -> np.ndarray[Any, Any]:
+    """As an array even where NumPy gives a lone number."""
+    return np.asarray(drawn, dtype=NUMPY_DTYPES[tensor.dtype]).reshape(tensor.shape)

@@ -81,7 +81,9 @@ def _grow(name: str, chance: random.Random, limit: int) -> Graph | None:
             break
     if grown is None:
         return None
-    return net.finish(classifier(net, grown) if chance.random() < 0.35 else grown)
+    graph = net.finish(grown)
+    whole = net.finish(classifier(net, grown)) if chance.random() < 0.35 else graph
+    return whole if _macs(whole) <= limit else graph
 
 
 def _macs(graph: Graph) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -10,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latprof.errors import LatprofError, TableError, UnknownName
+from latprof.errors import TableError, UnknownName
 from latprof.home import checked_name, home, write_atomically
 from latprof.tables.columns import BY_NAME, COLUMNS, LEVELS
 from latprof.tables.target import split_device
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 HOST = "host"
+_LARGEST_INTEGER = 2**53
 
 
 @dataclass(frozen=True)
@@ -70,41 +72,50 @@ def known_devices() -> list[str]:
     return sorted(found)
 
 
-def device_folder(device: str) -> Path:
-    """The folder of a device; the user's own goes before the shipped one.
-
-    Raises
-    ------
-    UnknownName
-        If there is no such device.
-    """
-    checked_name("device", device)
-    for root in (own_tables(), shipped_tables()):
-        if (root / device / "device.toml").is_file():
-            return root / device
-    if device == HOST:
-        raise TableError(
-            "nothing has been measured on this machine yet. Run `latprof measure --time 3min`, "
-            "then `latprof fit host`."
-        )
-    raise UnknownName("device", device, known_devices())
-
-
 def read_facts(device: str) -> dict[str, Any]:
-    """``device.toml`` of a device.
+    """``device.toml`` of a device; of the user's and the shipped one, target by target.
 
     Raises
     ------
     UnknownName, TableError
         If there is no such device, or its file is broken.
     """
-    path = device_folder(device) / "device.toml"
+    checked_name("device", device)
+    own, shipped = (_facts_in(root / device) for root in (own_tables(), shipped_tables()))
+    if own is None and shipped is None:
+        if device == HOST:
+            raise TableError(
+                "nothing has been measured on this machine yet. Run `latprof measure --time 3min`, "
+                "then `latprof fit host`."
+            )
+        raise UnknownName("device", device, known_devices())
+    facts = {**(shipped or {}), **(own or {})}
+    facts["targets"] = {**(shipped or {}).get("targets", {}), **(own or {}).get("targets", {})}
+    return facts
+
+
+def _facts_in(folder: Path) -> dict[str, Any] | None:
+    """What a folder's ``device.toml`` says; None if there is none."""
+    path = folder / "device.toml"
     try:
-        facts = tomllib.loads(path.read_text(encoding="utf-8"))
+        facts = tomllib.loads(path.read_bytes().decode())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise TableError(f"{path} cannot be read: {error.strerror or error}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise TableError(f"{path} is not readable TOML: {error}.") from error
+        raise TableError(
+            f"{path} is not readable TOML: {error}. Mend it by hand, or move it away and measure "
+            "anew."
+        ) from error
     if facts.get("schema") != SCHEMA:
-        raise TableError(f"{path} has schema {facts.get('schema')!r}; this latprof reads {SCHEMA}.")
+        raise TableError(
+            f"{path} has schema {facts.get('schema')!r}; this latprof reads {SCHEMA}. Update "
+            "latprof, or move the file away and measure anew."
+        )
+    targets = facts.get("targets", {})
+    if not isinstance(targets, dict) or not all(isinstance(t, dict) for t in targets.values()):
+        raise TableError(f"{path}: 'targets' must be a table with one table for each target.")
     return facts
 
 
@@ -118,9 +129,11 @@ def resolve(reference: str) -> tuple[str, str]:
     """
     device, target = split_device(reference)
     facts = read_facts(device)
-    targets = facts.get("targets", {})
+    targets = facts["targets"]
+    if not targets:
+        raise TableError(f"device {device!r} has no targets: nothing was measured on it yet.")
     if target is None:
-        target = str(facts.get("default_target", next(iter(targets), "")))
+        target = str(facts.get("default_target", next(iter(targets))))
     if target not in targets:
         raise UnknownName(f"target of {device}", target, targets)
     return device, target
@@ -135,9 +148,12 @@ def read_table(reference: str) -> DeviceTable:
         If there is no such table, or it does not hold what a table must hold.
     """
     device, target = resolve(reference)
-    path = device_folder(device) / f"{checked_name('target', target)}.csv"
+    file = f"{checked_name('target', target)}.csv"
+    path = own_tables() / device / file
+    if not path.is_file() and (shipped_tables() / device / file).is_file():
+        path = shipped_tables() / device / file
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode()
     except FileNotFoundError as error:
         raise TableError(
             f"{device}/{target} has no table: {path} is missing. Measure it again."
@@ -160,23 +176,55 @@ def parse_rows(text: str, where: str) -> pd.DataFrame:
     """
     import pandas as pd
 
-    try:
-        raw = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise TableError(f"{where} is not a CSV table: {error}.") from error
-    missing = [column.name for column in COLUMNS if column.name not in raw.columns]
-    unknown = [name for name in raw.columns if name not in BY_NAME]
-    if missing or unknown:
+    header, lines, numbers = _cells(text, where)
+    missing = [column.name for column in COLUMNS if column.name not in header]
+    unknown = [name for name in header if name not in BY_NAME]
+    twice = sorted({name for name in header if header.count(name) > 1} - set(unknown))
+    if missing or unknown or twice:
         said = [f"lacks the column {name!r}" for name in missing]
-        said += [f"has the unknown column {name!r}" for name in unknown]
+        said += [f"has the unknown column {name[:60]!r}" for name in unknown[:10]]
+        said += [f"has the column {name!r} twice" for name in twice]
         raise TableError(
-            f"{where} {' and '.join(said)}. A table has the columns "
+            f"{where}, line 1, {' and '.join(said)}. A table has the columns "
             f"{', '.join(column.name for column in COLUMNS)}."
         )
-    return pd.DataFrame({c.name: _typed(raw[c.name], c.name, where) for c in COLUMNS})
+    raw = pd.DataFrame(lines, columns=header, index=pd.Index(numbers, dtype="int64"), dtype=str)
+    typed = {c.name: _typed(raw[c.name], c.name, where) for c in COLUMNS}
+    return pd.DataFrame(typed).reset_index(drop=True)
 
 
-def _typed(cells: pd.Series[str], name: str, where: str) -> pd.Series[Any]:
+def _cells(text: str, where: str) -> tuple[list[str], list[list[str]], list[int]]:
+    """Header and rows, every row as wide as the header, with the line on which each stands."""
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
+    lines: list[list[str]] = []
+    numbers: list[int] = []
+    try:
+        header = next(reader, [])
+        line = reader.line_num
+        for cells in reader:
+            first, line = line + 1, reader.line_num
+            if first != line:
+                raise TableError(
+                    f"{where}, line {first}, has a cell that goes on in the next line. Is a "
+                    "quotation mark missing?"
+                )
+            if not cells:
+                continue  # an empty line
+            if len(cells) != len(header):
+                raise TableError(
+                    f"{where}, line {line}, has {len(cells)} cells under "
+                    f"{len(header)} columns. Was the file cut short?"
+                )
+            lines.append(cells)
+            numbers.append(line)
+    except csv.Error as error:
+        raise TableError(
+            f"{where}, line {reader.line_num}, is not a line of a CSV table: {error}."
+        ) from error
+    return header, lines, numbers
+
+
+def _typed(cells: pd.Series[Any], name: str, where: str) -> pd.Series[Any]:
     import pandas as pd
 
     column = BY_NAME[name]
@@ -187,11 +235,12 @@ def _typed(cells: pd.Series[str], name: str, where: str) -> pd.Series[Any]:
     if column.kind == "flag":
         _refuse(cells, ~cells.isin(["0", "1"]), name, where, "0 or 1")
         return cells == "1"
-    numbers = pd.to_numeric(cells, errors="coerce")
     wanted = "a whole number" if column.kind == "integer" else "a number"
-    bad = numbers.isna() | ~numbers.abs().lt(float("inf"))
+    numbers = pd.to_numeric(cells, errors="coerce").astype("float64")
+    bad = ~numbers.abs().lt(float("inf"))
     if column.kind == "integer":
-        bad |= numbers != numbers.round()
+        # Larger ones no float can tell apart; no real count comes near.
+        bad |= (numbers != numbers.round()) | (numbers.abs() > _LARGEST_INTEGER)
     if column.least is not None:
         bad |= numbers < column.least
         wanted += f" of at least {column.least:g}"
@@ -203,36 +252,53 @@ def _typed(cells: pd.Series[str], name: str, where: str) -> pd.Series[Any]:
 
 
 def _refuse(
-    cells: pd.Series[str], bad: pd.Series[bool], name: str, where: str, wanted: str
+    cells: pd.Series[Any], bad: pd.Series[bool], name: str, where: str, wanted: str
 ) -> None:
     if bad.any():
         row = int(bad.to_numpy().argmax())
         raise TableError(
-            f"{where}, line {row + 2}, column {name!r}: {cells.iloc[row][:60]!r} is not {wanted}."
+            f"{where}, line {cells.index[row]}, column {name!r}: {cells.iloc[row][:60]!r} is not "
+            f"{wanted}."
         )
 
 
 def write_table(
     device: str, target: str, rows: Iterable[Mapping[str, Any]], facts: Mapping[str, Any]
 ) -> Path:
-    """Keep a table among the user's own; both files are replaced whole."""
+    """Keep a table among the user's own; both files are replaced whole.
+
+    Raises
+    ------
+    TableError
+        If a row is not what a row must be, or the device's present file is broken.
+    BadReference
+        If the folder cannot be written.
+    """
     import pandas as pd
     import tomli_w
 
     folder = own_tables() / checked_name("device", device)
+    path = folder / f"{checked_name('target', target)}.csv"
+    whole = _facts_in(folder)
+    if whole is None:
+        whole = {"schema": SCHEMA, "name": device}
     frame = pd.DataFrame(list(rows), columns=[column.name for column in COLUMNS])
     for column in COLUMNS:
         if column.kind == "flag":
-            frame[column.name] = frame[column.name].astype(int)
+            frame[column.name] = frame[column.name].map({True: "1", False: "0"})
     text = frame.to_csv(index=False, lineterminator="\n", float_format="%.6g")
-    path = folder / f"{checked_name('target', target)}.csv"
     parse_rows(text, str(path))  # nothing is kept that could not be read back
-    write_atomically(path, text.encode())
-    try:
-        whole = read_facts(device)
-    except LatprofError:
-        whole = {"schema": SCHEMA, "name": device}
-    whole.setdefault("default_target", target)
+    write_atomically(path, _encoded(text, path))
+    if not (shipped_tables() / device / "device.toml").is_file():  # else it has a default
+        whole.setdefault("default_target", target)
     whole.setdefault("targets", {})[target] = dict(facts)
-    write_atomically(folder / "device.toml", tomli_w.dumps(whole).encode())
+    write_atomically(folder / "device.toml", _encoded(tomli_w.dumps(whole), path))
     return path
+
+
+def _encoded(text: str, path: Path) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        found = text[error.start : error.end]
+        raise TableError(f"{path} cannot hold the character {found!r}; rename it.") from error

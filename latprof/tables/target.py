@@ -9,7 +9,8 @@ from latprof.errors import BadReference
 
 DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "int8": "int8"}
 _NAME = re.compile(
-    r"^(?P<runtime>[a-z][a-z0-9_-]*)-(?P<processor>[a-z]+)(?P<threads>\d*)-(?P<dtype>\w+)$"
+    r"(?P<runtime>[a-z][a-z0-9_-]*)-(?P<processor>[a-z]+)(?P<threads>([1-9][0-9]*)?)-"
+    r"(?P<dtype>[a-z0-9]+)"
 )
 
 
@@ -36,8 +37,10 @@ class Target:
         BadReference
             If it is not of the form ``runtime-processor[threads]-dtype``.
         """
-        match = _NAME.match(name)
-        if match is None or match["dtype"] not in DTYPES:
+        match = _NAME.fullmatch(name)
+        # Only a CPU is told apart by its threads; it has one if none are named.
+        idle = match is not None and match["processor"] != "cpu" and match["threads"]
+        if match is None or idle or match["dtype"] not in DTYPES:
             raise BadReference(
                 f"{name!r} is not a target; write runtime-processor and threads-dtype, as in "
                 f"onnxruntime-cpu1-fp32 (dtypes: {', '.join(DTYPES)})."

@@ -91,7 +91,7 @@ def test_page_and_markdown(latprof, home, tmp_path):
     said = latprof("predict", "zoo:mobilenet_v3_small?size=64", "--device", "host",
                    "--html", str(page))  # fmt: skip
     assert said.out.rstrip().endswith(f"report: {page}")
-    assert page.read_text().startswith("<!DOCTYPE html>")
+    assert page.read_text().lower().startswith("<!doctype html>")
     said = latprof("predict", "--device", "host", "--markdown")
     assert "| " in said.out
     assert not list(tmp_path.glob("*.html"))
@@ -100,7 +100,7 @@ def test_page_and_markdown(latprof, home, tmp_path):
 def test_html_without_a_file_goes_under_reports(latprof, home, tmp_path):
     latprof("predict", "zoo:mobilenet_v3_small?size=64", "--device", "host", "--html")
     pages = list((tmp_path / "work" / "reports").glob("*.html"))
-    assert [page.name for page in pages] == ["mobilenet_v3_small-host.html"]
+    assert [page.name for page in pages] == ["mobilenet_v3_small-size-64-host.html"]
 
 
 def test_a_broken_budget_is_answered_with_code_3(latprof, home):

@@ -25,7 +25,7 @@ def small_network():
 
 
 def trace(module, x):
-    return torch.jit.trace(module, x)
+    return torch.jit.trace(module, x, check_trace=False)
 
 
 def script(module, x):
@@ -193,7 +193,7 @@ class Writing(nn.Module):
 @pytest.mark.parametrize(
     ("module", "said"),
     [
-        (ByContents(), "meta tensors"),
+        (ByContents(), "decides by what a tensor holds"),
         (Endless(), "still running after 5000 steps"),
         (TooLong(), "a list or text longer than"),
         (Refusing(), "images must be larger"),

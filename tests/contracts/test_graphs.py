@@ -1,0 +1,63 @@
+"""What holds for every network of the zoo, and for networks drawn at random."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from latprof.counting import count
+from latprof.fusion import FUSIONS, fuse
+from latprof.ops import infer_shapes
+from latprof.sampling import draw_network
+from latprof.zoo import ENTRIES
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_operators_infer_the_shapes_that_torch_found(name, zoo_graph):
+    calls = zoo_graph(name).calls
+    inferred = {call.node.name: infer_shapes(call) for call in calls}
+    assert inferred == {call.node.name: tuple(t.shape for t in call.outputs) for call in calls}
+
+
+def check_that_nothing_is_lost(graph, kernels):
+    computed = Counter(node for kernel in kernels for node in kernel.nodes)
+    named = {node.name for node in graph.nodes}
+    reorders = {k.nodes[0] for k in kernels if k.op.startswith("reorder_")} - named
+    assert computed == Counter(named | reorders)
+    assert len({kernel.name for kernel in kernels}) == len(kernels)
+    facts = count(graph)
+    assert sum(kernel.macs for kernel in kernels) == facts.macs
+    assert sum(kernel.elementwise_ops for kernel in kernels) == facts.elementwise_ops
+    assert sum(kernel.params for kernel in kernels) == facts.params
+
+
+@pytest.mark.parametrize("runtime", FUSIONS)
+@pytest.mark.parametrize("name", ENTRIES)
+def test_every_node_of_a_zoo_network_is_in_one_kernel(name, runtime, zoo_graph):
+    graph = zoo_graph(name)
+    check_that_nothing_is_lost(graph, fuse(graph, runtime))
+
+
+@pytest.mark.parametrize("runtime", FUSIONS)
+def test_every_node_of_a_random_network_is_in_one_kernel(runtime):
+    for number in range(100):
+        graph = draw_network(seed=1, number=number)
+        check_that_nothing_is_lost(graph, fuse(graph, runtime))
+
+
+@pytest.mark.parametrize("runtime", FUSIONS)
+def test_a_kernel_runs_after_what_it_reads(runtime):
+    for number in range(100):
+        graph = draw_network(seed=2, number=number)
+        done: set[str] = set()
+        for kernel in fuse(graph, runtime):
+            for name in kernel.nodes:
+                inputs = graph.producers.keys() & set(_inputs(graph, name))
+                needed = {graph.producers[i].name for i in inputs} - set(kernel.nodes)
+                assert needed <= done
+            done.update(kernel.nodes)
+
+
+def _inputs(graph, name):
+    return next((node.inputs for node in graph.nodes if node.name == name), ())

@@ -1,0 +1,40 @@
+"""What holds for every runtime."""
+
+from __future__ import annotations
+
+import pytest
+
+from latprof import runtimes
+from latprof.fusion import FUSIONS
+from latprof.runtimes import ALIASES, RUNTIMES, runtime_name
+
+
+def test_for_every_runtime_it_is_known_what_it_launches():
+    assert RUNTIMES.keys() <= FUSIONS.keys()
+
+
+@pytest.mark.parametrize("name", RUNTIMES)
+def test_a_runtime_goes_by_the_name_it_is_listed_under(name):
+    runtime = runtimes.load(name)
+    assert runtime.name == runtime_name(name) == name
+    assert runtime.version().split()[1][0].isdigit()
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_a_short_name_stands_for_a_runtime(alias):
+    assert runtime_name(alias) in RUNTIMES
+
+
+@pytest.mark.parametrize("name", RUNTIMES)
+def test_every_launch_of_a_small_network_is_a_kernel(name, net):
+    x = net.input((1, 30, 8, 8))
+    y = net.add_one("relu", [net.norm(net.conv(x, 30, 3, bias=False))])
+    graph = net.finish([net.linear(net.add_one("reshape", [y], shape=(1, -1)), 10)])
+    kernels = FUSIONS[name](graph)
+    session = runtimes.load(name).open(graph, kernels, threads=1, profiled=True)
+    session.run()
+    session.run()
+    times, unforeseen = session.finish()
+    assert unforeseen == ()
+    assert [found.kernel for found in times] == list(kernels)
+    assert all(len(found.times_ms) == 2 for found in times)

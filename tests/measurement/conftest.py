@@ -1,0 +1,126 @@
+"""A scripted clock, and a runtime that needs no model to run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from latprof.builder import GraphBuilder
+from latprof.graph import Graph
+from latprof.kernel import Kernel
+from latprof.runtimes.protocol import KernelTimes
+
+MS = 1_000_000
+
+
+@dataclass
+class Clock:
+    """Stands still but for what runs on it; runs take as long as the script says."""
+
+    now_ns: int = 0
+
+    def __call__(self) -> int:
+        return self.now_ns
+
+    def running(self, times_ms: Iterable[float]) -> Callable[[], None]:
+        """Something to run: its n-th run takes the n-th of `times_ms`."""
+        left = iter(times_ms)
+
+        def run() -> None:
+            self.now_ns += round(next(left) * MS)
+
+        return run
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@dataclass
+class FakeSession:
+    """Takes scripted times; its kernels take theirs, run by run."""
+
+    run_once: Callable[[], None]
+    log: list[str]
+    name: str
+    kernel_times_ms: dict[Kernel, Callable[[int], float]]
+    unmatched: tuple[str, ...] = ()
+    runs: int = 0
+
+    def run(self) -> tuple[Any, ...]:
+        self.log.append(self.name)
+        self.runs += 1
+        self.run_once()
+        return ()
+
+    def finish(self) -> tuple[tuple[KernelTimes, ...], tuple[str, ...]]:
+        self.log.append(f"{self.name} closed")
+        if self.name == "plain":
+            return (), ()
+        found = tuple(
+            KernelTimes(kernel, tuple(map(time_of, range(self.runs))))
+            for kernel, time_of in self.kernel_times_ms.items()
+        )
+        return found, self.unmatched
+
+
+@dataclass
+class FakeRuntime:
+    """Runs any graph in scripted time, under the fusion rules of eager PyTorch.
+
+    Parameters
+    ----------
+    clock : Clock
+    plain_ms, profiled_ms : iterable of float
+        How long each run takes.
+    kernel_ms : callable
+        A kernel's time from its name and the number of the run, from 0.
+    skipped : sequence of str
+        Kernels that the runtime does not launch.
+    """
+
+    clock: Clock
+    plain_ms: Iterable[float]
+    profiled_ms: Iterable[float]
+    kernel_ms: Callable[[str, int], float] = lambda name, run: 1.0
+    skipped: Sequence[str] = ()
+    unmatched: tuple[str, ...] = ()
+    log: list[str] = field(default_factory=list)
+    name: str = "torch-eager"
+
+    def version(self) -> str:
+        return "fake 1.0"
+
+    def open(
+        self, graph: Graph, kernels: Sequence[Kernel], *, threads: int, profiled: bool
+    ) -> FakeSession:
+        times = self.profiled_ms if profiled else self.plain_ms
+        return FakeSession(
+            self.clock.running(times),
+            self.log,
+            "profiled" if profiled else "plain",
+            {k: lambda run, n=k.name: self.kernel_ms(n, run) for k in kernels
+             if k.name not in self.skipped},
+            self.unmatched,
+        )  # fmt: skip
+
+
+@pytest.fixture
+def fake_runtime(clock) -> Callable[..., FakeRuntime]:
+    return lambda *args, **settings: FakeRuntime(clock, *args, **settings)
+
+
+@pytest.fixture
+def tiny_graph() -> Graph:
+    """A convolution and an activation of 8 channels: microseconds to run."""
+    builder = GraphBuilder("tiny")
+    x = builder.input((1, 8, 6, 6))
+    x = builder.add_one(
+        "conv", [x, builder.parameter("w", (8, 8, 3, 3))],
+        stride=(1, 1), padding=((1, 1), (1, 1)), dilation=(1, 1), groups=1,
+    )  # fmt: skip
+    return builder.finish([builder.add_one("tanh", [builder.add_one("exp", [x])])])

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import os
+import platform
+
+import pytest
+
+from latprof.measurement import environment
+from latprof.measurement.environment import (
+    IDENTITY,
+    cores_for,
+    cpu_name,
+    describe_host,
+    describe_run,
+    differences,
+    usable_cores,
+)
+
+RUN = {"cpu": "EPYC", "cores": "2", "runtime": "onnxruntime 1.31", "threads": "1",
+       "dtype": "fp32", "allocator": "a=1", "system": "Linux 6", "pinned_to": "1"}  # fmt: skip
+
+
+@pytest.fixture
+def nowhere(tmp_path, monkeypatch):
+    """A machine that tells nothing of itself."""
+    monkeypatch.setattr(environment, "_CPU_INFO", tmp_path / "no cpuinfo")
+    monkeypatch.setattr(environment, "_GOVERNOR", tmp_path / "no governor")
+    monkeypatch.setattr(platform, "processor", lambda: "")
+    return tmp_path
+
+
+def test_facts_are_text_for_every_key():
+    facts = describe_run(runtime="onnxruntime 1.31", threads=1, dtype="fp32")
+
+    assert set(IDENTITY) <= facts.keys()
+    assert describe_host().keys() <= facts.keys()
+    assert all(isinstance(fact, str) and fact for fact in facts.values())
+    assert (facts["runtime"], facts["threads"], facts["dtype"]) == ("onnxruntime 1.31", "1", "fp32")
+
+
+def test_what_a_machine_does_not_tell_is_unknown(nowhere, monkeypatch):
+    monkeypatch.setattr("psutil.cpu_count", lambda logical: None)
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+
+    facts = describe_host()
+
+    assert [facts[key] for key in ("cpu", "cores", "governor", "virtualised")] == ["unknown"] * 4
+
+
+def test_a_governor_that_may_not_be_read_is_unknown(nowhere, monkeypatch):
+    (nowhere / "folder").mkdir()
+    monkeypatch.setattr(environment, "_GOVERNOR", nowhere / "folder")
+    assert describe_host()["governor"] == "unknown"
+
+    (nowhere / "governor").write_text("performance\n")
+    monkeypatch.setattr(environment, "_GOVERNOR", nowhere / "governor")
+    assert describe_host()["governor"] == "performance"
+
+
+def test_a_processor_is_named_with_family_and_model(nowhere, monkeypatch):
+    (nowhere / "cpuinfo").write_text(
+        "processor\t: 0\ncpu family\t: 25\nmodel\t\t: 17\nmodel name\t: AMD EPYC\n"
+        "flags\t\t: fpu hypervisor avx\n\nprocessor\t: 1\nmodel name\t: another\n"
+    )
+    monkeypatch.setattr(environment, "_CPU_INFO", nowhere / "cpuinfo")
+
+    assert cpu_name() == "AMD EPYC (family 25, model 17)"
+    assert describe_host()["virtualised"] == "yes"
+
+
+def test_a_processor_without_a_name_is_unknown(nowhere, monkeypatch):
+    """As on many ARM boards."""
+    (nowhere / "cpuinfo").write_text("processor\t: 0\nBogoMIPS\t: 108.00\nFeatures\t: fp asimd\n")
+    monkeypatch.setattr(environment, "_CPU_INFO", nowhere / "cpuinfo")
+
+    assert cpu_name() == "unknown"
+    assert describe_host()["virtualised"] == "no"
+
+
+def test_threads_are_pinned_to_the_last_cores(monkeypatch):
+    monkeypatch.setattr(environment, "usable_cores", lambda: [0, 2, 4, 6])
+
+    assert cores_for(1) == [6]
+    assert cores_for(3) == [2, 4, 6]
+    assert cores_for(9) == [0, 2, 4, 6]
+
+
+def test_a_system_without_affinity_uses_every_core(monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+
+    assert usable_cores() == [0, 1, 2, 3]
+
+
+def test_environments_that_agree_in_what_matters_do_not_differ():
+    assert differences(RUN, RUN | {"system": "Linux 7", "pinned_to": "0", "governor": "x"}) == []
+
+
+@pytest.mark.parametrize("key", IDENTITY)
+def test_each_fact_that_matters_is_named_with_both_values(key):
+    assert differences(RUN, RUN | {key: "other"}) == [f"{key}: {RUN[key]} then, other now"]
+
+
+def test_a_fact_that_one_side_lacks_is_unknown_there():
+    then = {key: value for key, value in RUN.items() if key != "allocator"}
+
+    assert differences(then, RUN) == ["allocator: unknown then, a=1 now"]
+    assert differences(RUN, then) == ["allocator: a=1 then, unknown now"]

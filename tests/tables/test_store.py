@@ -1,0 +1,443 @@
+from __future__ import annotations
+
+import csv
+import io
+
+import pandas as pd
+import pytest
+import tomli_w
+from hypothesis import given
+from hypothesis import strategies as st
+
+from latprof.errors import BadReference, LatprofError, TableError, UnknownName
+from latprof.tables import known_devices, read_facts, read_table, resolve, write_table
+from latprof.tables.columns import COLUMNS
+from latprof.tables.store import parse_rows
+
+FACTS = {"source": "latprof measure", "networks": 1, "environment": {"cpu": "EPYC"}}
+TARGET = "onnxruntime-cpu1-fp32"
+NUMBERS = [c for c in COLUMNS if c.kind in ("integer", "number")]
+
+
+def text_of(rows, **changed) -> str:
+    """A table as text; `changed` gives other cells to its second row, on line 3."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, [c.name for c in COLUMNS], lineterminator="\n")
+    writer.writeheader()
+    for index, row in enumerate(rows):
+        cells = {k: int(v) if isinstance(v, bool) else v for k, v in row.items()}
+        writer.writerow(cells | (changed if index == 1 else {}))
+    return out.getvalue()
+
+
+def add_device(folder, name: str, *targets: str, rows=(), **facts) -> None:
+    """A device as it lies on the disk."""
+    (folder / name).mkdir(parents=True)
+    facts = {"schema": 1, "targets": dict.fromkeys(targets, FACTS)} | facts
+    (folder / name / "device.toml").write_text(tomli_w.dumps(facts))
+    for target in targets:
+        (folder / name / f"{target}.csv").write_text(text_of(rows))
+
+
+# Writing and reading back.
+
+
+def test_a_table_reads_as_it_was_written(rows):
+    write_table("host", TARGET, rows, FACTS)
+
+    table = read_table("host")
+
+    assert (table.device, table.target, table.facts) == ("host", TARGET, FACTS)
+    assert table.rows.to_dict("records") == rows
+    assert list(table.kernels["name"]) == ["conv", "add"]
+    assert list(table.networks["latency_ms"]) == [2.7]
+
+
+def test_columns_have_the_types_of_what_they_hold(rows):
+    write_table("host", TARGET, rows, FACTS)
+
+    table = read_table("host").rows
+
+    kinds = {"integer": "int64", "number": "float64", "flag": "bool"}
+    for column in COLUMNS:
+        if column.kind != "text":
+            assert table[column.name].dtype == kinds[column.kind], column.name
+    assert list(table.columns) == [column.name for column in COLUMNS]
+
+
+def test_reading_and_writing_again_changes_no_byte(rows, own):
+    # Latencies with more digits than are kept, names with everything CSV has to quote.
+    rows[0] |= {"latency_ms": 0.12345678901, "name": 'a,"b"; c', "spread_fraction": 1 / 3}
+    rows[1] |= {"latency_ms": 1e-7, "name": "NaN", "network": "None", "activation": "ünïcode × ²"}
+    rows[2] |= {"latency_ms": 123456.789, "macs": 2**53, "name": " spaces "}
+    write_table("host", TARGET, rows, FACTS)
+    files = {path: path.read_bytes() for path in sorted((own / "host").iterdir())}
+    assert len(files) == 2
+
+    table = read_table("host")
+    write_table("host", TARGET, table.rows.to_dict("records"), table.facts)
+
+    assert {path: path.read_bytes() for path in sorted((own / "host").iterdir())} == files
+
+
+LINES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), max_size=12)
+
+
+@given(names=st.lists(LINES, min_size=1, max_size=4))
+def test_any_text_on_one_line_comes_back(row, names):
+    table = parse_rows(text_of([row(name=name, op=name[::-1]) for name in names]), "t.csv")
+
+    assert list(table["name"]) == names
+    assert list(table["op"]) == [name[::-1] for name in names]
+
+
+@given(cells=st.lists(st.text(max_size=8), min_size=len(COLUMNS), max_size=len(COLUMNS)))
+def test_whatever_stands_in_the_cells_only_table_errors_come_out(row, cells):
+    changed = {column.name: cell for column, cell in zip(COLUMNS, cells, strict=True)}
+    text = text_of([row(), changed | {"level": "kernel"}])
+    try:
+        table = parse_rows(text, "t.csv")
+    except TableError:
+        return
+    assert len(table) == 2
+    assert (table["latency_ms"] > 0).all()
+
+
+@given(st.text(max_size=200))
+def test_whatever_the_file_holds_only_table_errors_come_out(text):
+    with pytest.raises(TableError, match=r"t\.csv, line \d"):
+        parse_rows(text, "t.csv")
+
+
+@given(cut=st.integers(1, 400))
+def test_a_file_cut_short_is_refused_or_lacks_its_last_rows(row, cut):
+    """What is left of the last row cannot pass for one: the last cell but one is never empty."""
+    whole = text_of([row(name=f"number {n}") for n in range(3)])
+    try:
+        table = parse_rows(whole[:-cut], "t.csv")
+    except TableError:
+        return
+    assert list(table["name"]) == ["number 0", "number 1", "number 2"][: len(table)]
+
+
+def test_what_could_not_be_read_back_is_not_written(rows, own):
+    write_table("host", TARGET, rows, FACTS)
+    before = {path: path.read_bytes() for path in (own / "host").iterdir()}
+
+    for bad in (
+        {"latency_ms": 0.0},
+        {"latency_ms": float("nan")},
+        {"latency_ms": 1e-320},  # not 0, but cut to six digits it would be
+        {"name": "two\nlines"},
+        {"name": "\udc80"},
+        {"op": None, "runs": 0},
+        {"residual": None},
+        {"residual": "yes"},
+        {"macs": 2**53 + 2},
+        {"level": "layer"},
+    ):
+        with pytest.raises(TableError, match=r"\.csv"):
+            write_table("host", TARGET, [rows[0] | bad], FACTS)
+
+    assert {path: path.read_bytes() for path in (own / "host").iterdir()} == before
+
+
+def test_a_row_that_lacks_a_column_is_not_written(rows):
+    for column in COLUMNS:
+        if column.kind != "text":
+            short = {key: value for key, value in rows[0].items() if key != column.name}
+            with pytest.raises(TableError, match=f"column '{column.name}'"):
+                write_table("host", TARGET, [short], FACTS)
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", "ho st", ".hidden", "ünïcode"])
+def test_a_name_that_is_no_file_name_is_not_written(rows, name, own):
+    with pytest.raises(BadReference, match=r"cannot name a (device|target)"):
+        write_table(name, TARGET, rows, FACTS)
+    with pytest.raises(BadReference, match=r"cannot name a (device|target)"):
+        write_table("host", name, rows, FACTS)
+
+    assert not own.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_of_ours(rows, own):
+    own.parent.mkdir(parents=True)
+    own.write_text("in the way")
+
+    with pytest.raises(LatprofError, match=r"cannot write .* File exists|Not a directory"):
+        write_table("host", TARGET, rows, FACTS)
+
+
+# What a table must hold.
+
+
+def test_line_ends_of_windows_a_byte_order_mark_and_empty_lines_do_no_harm(rows):
+    text = text_of(rows)
+
+    table = parse_rows("\ufeff" + text.replace("\n", "\r\n\r\n"), "t.csv")
+
+    assert table.to_dict("records") == rows
+
+
+def test_a_table_without_rows_is_a_table(rows):
+    assert len(parse_rows(text_of([]), "t.csv")) == 0
+
+
+@pytest.mark.parametrize("column", [column.name for column in COLUMNS])
+def test_a_missing_column_is_named(rows, column):
+    frame = pd.read_csv(io.StringIO(text_of(rows))).drop(columns=column)
+
+    with pytest.raises(TableError, match=f"^t.csv, line 1, lacks the column '{column}'"):
+        parse_rows(frame.to_csv(index=False), "t.csv")
+
+
+def test_unknown_and_doubled_columns_are_named(rows):
+    header, *lines = text_of(rows).splitlines()
+    text = "\n".join([header + ",speed,runs", *(line + ",7,7" for line in lines)])
+
+    with pytest.raises(
+        TableError,
+        match=r"has the unknown column 'speed' and has the column 'runs' twice\. A table",
+    ):
+        parse_rows(text, "t.csv")
+
+
+@pytest.mark.parametrize("column", [column.name for column in NUMBERS])
+@pytest.mark.parametrize("cell", ["", "fast", "nan", "NaN", "inf", "-inf", "-1", "1e400", "0x10",
+                                  "1,5", "1_000", "True", "None"])  # fmt: skip
+def test_what_is_no_number_is_refused_with_its_place(rows, column, cell):
+    with pytest.raises(TableError) as caught:
+        parse_rows(text_of(rows, **{column: cell}), "tables/t.csv")
+
+    assert str(caught.value).startswith(
+        f"tables/t.csv, line 3, column {column!r}: {cell!r} is not a "
+    )
+
+
+@pytest.mark.parametrize("column", [c.name for c in COLUMNS if c.kind == "integer"])
+@pytest.mark.parametrize("cell", ["0.5", "1e-3", "1e30", "9007199254740994", "9" * 30])
+def test_what_is_no_whole_number_is_refused(rows, column, cell):
+    with pytest.raises(TableError, match=f"line 3, column '{column}': '{cell}' is not a whole"):
+        parse_rows(text_of(rows, **{column: cell}), "t.csv")
+
+
+def test_zero_is_refused_where_nothing_can_be_zero(rows):
+    with pytest.raises(TableError, match=r"'latency_ms': '0' is not a number above 0"):
+        parse_rows(text_of(rows, latency_ms="0"), "t.csv")
+    with pytest.raises(TableError, match=r"'runs': '0' is not a whole number of at least 1"):
+        parse_rows(text_of(rows, runs="0"), "t.csv")
+
+    zeros = dict.fromkeys(c.name for c in NUMBERS if c.name not in ("latency_ms", "runs"))
+    parse_rows(text_of(rows, **dict.fromkeys(zeros, "0")), "t.csv")  # elsewhere it may stand
+
+
+@pytest.mark.parametrize("cell", ["", "True", "yes", "2", "-1", "0.0"])
+@pytest.mark.parametrize("column", ["residual", "inplace"])
+def test_a_flag_is_0_or_1(rows, column, cell):
+    with pytest.raises(TableError, match=f"line 3, column '{column}': '{cell}' is not 0 or 1"):
+        parse_rows(text_of(rows, **{column: cell}), "t.csv")
+
+
+@pytest.mark.parametrize("level", ["", "layer", "Kernel", "kernel "])
+def test_a_level_is_one_of_two(rows, level):
+    with pytest.raises(
+        TableError, match=f"line 3, column 'level': '{level}' is not one of kernel, model"
+    ):
+        parse_rows(text_of(rows, level=level), "t.csv")
+
+
+def test_the_line_named_is_the_line_in_the_file(rows):
+    """Also after empty lines: who opens the file must find the cell."""
+    header, first, second, third = text_of(rows, runs="none").splitlines()
+    text = "\n".join([header, "", first, "", "", second, third])
+
+    with pytest.raises(TableError, match=r"line 6, column 'runs': 'none'"):
+        parse_rows(text, "t.csv")
+
+
+@pytest.mark.parametrize("cells", [1, len(COLUMNS) - 1, len(COLUMNS) + 1])
+def test_a_row_of_another_width_is_refused(rows, cells):
+    header, first, *_ = text_of(rows).splitlines()
+    short = ",".join((first + ",1").split(",")[:cells])
+
+    with pytest.raises(TableError, match=f"line 3, has {cells} cells under {len(COLUMNS)} columns"):
+        parse_rows("\n".join([header, first, short]), "t.csv")
+
+
+def test_a_quotation_mark_left_open_is_refused_where_it_stands(rows):
+    text = text_of(rows).replace("add", '"add')
+
+    with pytest.raises(TableError, match=r"line \d, (is not a line|has a cell that goes on)"):
+        parse_rows(text, "t.csv")
+
+
+def test_a_huge_cell_is_refused(rows):
+    with pytest.raises(TableError, match=r"line 3, is not a line of a CSV table: field larger"):
+        parse_rows(text_of(rows, name="x" * 200_000), "t.csv")
+
+
+# Finding a table.
+
+
+def test_a_device_alone_means_its_default_target(rows, shipped):
+    add_device(shipped, "pixel6", "litert-cpu1-int8", TARGET, rows=rows, default_target=TARGET)
+
+    assert resolve("pixel6") == ("pixel6", TARGET)
+    assert resolve("pixel6/litert-cpu1-int8") == ("pixel6", "litert-cpu1-int8")
+    assert len(read_table("pixel6/litert-cpu1-int8").rows) == 3
+
+
+def test_the_first_target_is_the_default_if_none_is_named(shipped):
+    add_device(shipped, "pixel6", "litert-cpu1-int8", TARGET)
+
+    assert resolve("pixel6") == ("pixel6", "litert-cpu1-int8")
+
+
+def test_the_first_measured_target_is_the_default_of_ones_own_device(rows):
+    write_table("host", TARGET, rows, FACTS)
+    write_table("host", "torch-eager-cpu1-fp32", rows[1:], FACTS)
+
+    assert resolve("host") == ("host", TARGET)
+    assert len(read_table("host/torch-eager-cpu1-fp32").rows) == 2
+
+
+def test_an_unknown_device_is_refused_with_near_names(shipped):
+    add_device(shipped, "pixel6", TARGET)
+
+    with pytest.raises(UnknownName, match=r"unknown device 'pixl6'\. Did you mean 'pixel6'\?"):
+        resolve("pixl6")
+
+
+def test_an_unknown_target_is_refused_with_near_names(shipped):
+    add_device(shipped, "pixel6", TARGET)
+
+    with pytest.raises(UnknownName, match=f"unknown target of pixel6 .* Did you mean '{TARGET}'"):
+        resolve("pixel6/onnxruntime-cpu2-fp32")
+    with pytest.raises(UnknownName, match=r"unknown target of pixel6 ''"):
+        resolve("pixel6/")
+
+
+@pytest.mark.parametrize("reference", ["../x", "..", "", "/etc", ".", "~", "a\x00b", "pixel 6"])
+def test_a_reference_that_leaves_the_folder_is_refused(reference):
+    with pytest.raises(BadReference, match=r"cannot name a device"):
+        resolve(reference)
+
+
+@pytest.mark.parametrize("target", ["../../secret", "..", "x/y"])
+def test_a_target_that_leaves_the_folder_is_refused(shipped, target):
+    (shipped / "pixel6").mkdir(parents=True)
+    (shipped / "pixel6" / "device.toml").write_text(
+        tomli_w.dumps({"schema": 1, "targets": {target: FACTS}})
+    )
+
+    with pytest.raises(BadReference, match=r"cannot name a target"):
+        read_table(f"pixel6/{target}")
+
+
+def test_a_host_that_was_not_measured_says_how_to(shipped):
+    with pytest.raises(TableError, match=r"latprof measure --time 3min.*latprof fit host"):
+        resolve("host")
+
+
+def test_known_devices_are_the_host_ones_own_and_the_shipped(rows, own, shipped):
+    add_device(shipped, "pixel6", TARGET)
+    add_device(own, "my-board", TARGET)
+    (own / "no device").mkdir()
+
+    assert known_devices() == ["host", "my-board", "pixel6"]
+
+
+def test_ones_own_table_goes_before_a_shipped_one(rows, own, shipped):
+    add_device(shipped, "pixel6", TARGET, "litert-cpu1-int8", rows=rows, name="Pixel 6")
+    write_table("pixel6", TARGET, rows[:1], FACTS | {"source": "my desk"})
+
+    table = read_table(f"pixel6/{TARGET}")
+
+    assert (len(table.rows), table.facts["source"]) == (1, "my desk")
+
+
+def test_ones_own_table_hides_no_shipped_one_of_another_target(rows, own, shipped):
+    add_device(shipped, "pixel6", "litert-cpu1-int8", rows=rows, name="Pixel 6")
+    write_table("pixel6", TARGET, rows[:1], FACTS)
+
+    assert len(read_table("pixel6/litert-cpu1-int8").rows) == 3
+    assert len(read_table(f"pixel6/{TARGET}").rows) == 1
+    assert read_facts("pixel6")["targets"].keys() == {"litert-cpu1-int8", TARGET}
+    assert resolve("pixel6") == ("pixel6", "litert-cpu1-int8")  # as shipped
+
+
+# Broken files.
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"schema = [", "is not readable TOML: .*Mend it by hand"),
+        (b"\xff\xfe", "is not readable TOML"),
+        (b"", "has schema None; this latprof reads 1"),
+        (b"schema = 2", "has schema 2; this latprof reads 1. Update latprof"),
+        (b'schema = "1"', "has schema '1'"),
+        (b"schema = 1\ntargets = 7", "'targets' must be a table"),
+        (b"schema = 1\n[targets]\nx = 7", "'targets' must be a table"),
+        (b"schema = 1", "'pixel6' has no targets"),
+    ],
+)
+def test_a_broken_device_file_is_an_error_that_names_it(own, content, said):
+    (own / "pixel6").mkdir(parents=True)
+    (own / "pixel6" / "device.toml").write_bytes(content)
+
+    with pytest.raises(TableError, match=said):
+        resolve("pixel6")
+
+
+def test_a_device_file_that_may_not_be_read_is_an_error_of_ours(own):
+    (own / "pixel6" / "device.toml").mkdir(parents=True)
+
+    with pytest.raises(TableError, match=r"device\.toml cannot be read: Is a directory"):
+        resolve("pixel6")
+
+
+def test_a_broken_device_file_is_not_written_over(rows, own):
+    """It may list other targets, measured for hours."""
+    write_table("host", TARGET, rows, FACTS)
+    (own / "host" / "device.toml").write_text("schema = [")
+    before = (own / "host" / f"{TARGET}.csv").read_bytes()
+
+    with pytest.raises(TableError, match=r"is not readable TOML"):
+        write_table("host", TARGET, rows[:1], FACTS)
+
+    assert (own / "host" / "device.toml").read_text() == "schema = ["
+    assert (own / "host" / f"{TARGET}.csv").read_bytes() == before
+
+
+def test_a_table_that_is_gone_is_an_error_that_names_it(rows, own):
+    write_table("host", TARGET, rows, FACTS)
+    (own / "host" / f"{TARGET}.csv").unlink()
+
+    with pytest.raises(TableError, match=f"host/{TARGET} has no table: .* is missing. Measure it"):
+        read_table("host")
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", None])
+def test_a_table_that_cannot_be_read_is_an_error_of_ours(rows, own, content):
+    path = write_table("host", TARGET, rows, FACTS)
+    path.unlink()
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+
+    with pytest.raises(TableError, match=r"\.csv cannot be read"):
+        read_table("host")
+
+
+def test_a_bad_cell_is_reported_with_the_path_of_its_file(rows, own):
+    path = write_table("host", TARGET, rows, FACTS)
+    path.write_text(text_of(rows, runs="-4"))
+
+    with pytest.raises(TableError) as caught:
+        read_table("host")
+
+    assert str(caught.value) == (
+        f"{path}, line 3, column 'runs': '-4' is not a whole number of at least 1."
+    )
