@@ -11,6 +11,8 @@ from latprof.errors import CostModelError
 
 Array = np.ndarray[Any, Any]
 
+FEWEST_ALIKE = 60
+
 
 def conformal_quantile(scores: Array, coverage: float) -> float:
     """The score that a new one stays below with probability `coverage`.
@@ -39,6 +41,22 @@ def conformal_quantile(scores: Array, coverage: float) -> float:
             f"{least} are needed. Measure longer, as in `latprof measure --time 3min`."
         )
     return float(np.sort(scores)[rank - 1])
+
+
+def nearest(held_out_ms: Array, latency_ms: float) -> Array:
+    """Which held-out networks to judge an answer by: those nearest to it in latency.
+
+    Short networks are harder to predict, so that one quantile for all would be too narrow for
+    them and too wide for the rest. A third of the networks, but no fewer than `FEWEST_ALIKE`.
+
+    Returns
+    -------
+    chosen : ndarray of int
+        Positions in `held_out_ms`.
+    """
+    count = max(FEWEST_ALIKE, len(held_out_ms) // 3)
+    distance = np.abs(np.log(held_out_ms / latency_ms))
+    return np.argsort(distance, kind="stable")[:count]
 
 
 def _rank(scores: int, coverage: float) -> int:

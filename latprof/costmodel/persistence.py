@@ -36,6 +36,7 @@ _TREE_ARRAYS = {
     "value": "float64",
 }
 _ARRAYS = {
+    "held_out_ms": "float64",
     "scores": "float64",
     "hashes": "uint64",
     "table_latency_ms": "float64",
@@ -54,6 +55,7 @@ def save(predictor: Predictor) -> Path:
     fitted = predictor.model.fitted_
     ops = sorted(fitted.coverage.ranges)
     arrays: dict[str, Any] = {
+        "held_out_ms": predictor.held_out_ms,
         "scores": predictor.scores,
         "hashes": fitted.coverage.hashes,
         "table_latency_ms": fitted.coverage.latency_ms,
@@ -181,6 +183,7 @@ def _build(said: Mapping[str, Any], arrays: Mapping[str, Any]) -> Predictor:
         model=model,
         run_ms=float(said["run_ms"]),
         factor=float(said["factor"]),
+        held_out_ms=arrays["held_out_ms"],
         scores=arrays["scores"],
         facts=dict(said["facts"]),
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from latprof.costmodel.columns import columns_of
 from latprof.costmodel.coverage import BOUND, EXTRAPOLATED
-from latprof.costmodel.interval import conformal_quantile, doubt_scale
+from latprof.costmodel.interval import conformal_quantile, doubt_scale, nearest
 from latprof.costmodel.model import CostModel
 from latprof.kernel import Kernel
 
@@ -53,8 +53,10 @@ class Predictor:
         What a run costs beside its kernels.
     factor : float
         End to end over the sum of parts, on held-out networks.
+    held_out_ms : ndarray of shape (n_networks,)
+        Predicted latency of networks held out of the fit.
     scores : ndarray of shape (n_networks,)
-        |log(measured / predicted)| of held-out networks, each divided by its `doubt_scale`.
+        Their |log(measured / predicted)|, each divided by its `doubt_scale`.
     facts : mapping
         Where the table came from, and the accuracy on held-out networks.
     """
@@ -64,6 +66,7 @@ class Predictor:
     model: CostModel
     run_ms: float
     factor: float
+    held_out_ms: Array
     scores: Array
     facts: Mapping[str, Any] = field(default_factory=dict)
 
@@ -79,7 +82,8 @@ class Predictor:
         kernel_ms = kernel_ms * self.factor
         total = float(kernel_ms.sum()) + self.run_ms
         doubtful = float(kernel_ms[basis == EXTRAPOLATED].sum()) / total
-        reach = conformal_quantile(self.scores, coverage) * float(doubt_scale(doubtful))
+        alike = self.scores[nearest(self.held_out_ms, total)]
+        reach = conformal_quantile(alike, coverage) * float(doubt_scale(doubtful))
         # A bound says how fast a kernel cannot be beaten, not how slow it is: above it, anything
         # up to the worst efficiency seen in the table is possible.
         worst = 2.0 ** max((high for _, high in self.model.fitted_.clip.values()), default=0.0)

@@ -85,7 +85,7 @@ def fit_predictor(table: DeviceTable, model: CostModel | None = None) -> tuple[P
     accuracy = _accuracy(totals / truth - 1, held_out, times)
     fitted = CostModel(**model.get_params()).fit(kernels, times)
     facts = _facts(table, accuracy)
-    predictor = Predictor(table.device, table.target, fitted, run_ms, factor, scores, facts)
+    predictor = Predictor(table.device, table.target, fitted, run_ms, factor, totals, scores, facts)
     return predictor, accuracy
 
 

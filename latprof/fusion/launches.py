@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from latprof.graph import Call, Graph, Shape, Tensor
@@ -11,7 +11,7 @@ from latprof.kernel import Kernel
 from latprof.ops import OPS
 
 
-@dataclass
+@dataclass(eq=False)
 class Launch:
     """Graph nodes that one launch computes, while a fusion is being worked out.
 
@@ -40,7 +40,7 @@ class Launch:
     residual: bool = False
     layout: str = "nchw"
     inplace: bool = False
-    dead: bool = field(default=False, compare=False)
+    dead: bool = False
 
     @classmethod
     def of(cls, call: Call) -> Launch:

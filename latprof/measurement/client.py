@@ -86,6 +86,7 @@ class Worker:
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
+            errors="replace",  # a library may complain in any encoding
             env=environment,
             start_new_session=True,  # Ctrl-C is for the parent to handle
         )

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from latprof.errors import MeasurementError
+from latprof.fusion.nchwc import BLOCK
 from latprof.kernel import Kernel
 from latprof.runtimes.protocol import KernelTimes
 
@@ -126,7 +127,10 @@ class _Nameless:
     def __init__(self, kernels: Sequence[Kernel]) -> None:
         self._waiting: dict[tuple[str, tuple[int, ...]], list[str]] = defaultdict(list)
         for kernel in kernels:
-            shape = (kernel.batch, kernel.in_channels, kernel.in_height, kernel.in_width)
+            # In blocks, the last one is filled up with channels that are not the model's.
+            block = BLOCK if kernel.layout == "blocked" else 1
+            channels = -(-kernel.in_channels // block) * block
+            shape = (kernel.batch, channels, kernel.in_height, kernel.in_width)
             for operator in _NAMELESS.get(kernel.op, ()):
                 self._waiting[operator, _trimmed(shape)].append(kernel.name)
 

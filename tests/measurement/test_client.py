@@ -119,21 +119,22 @@ def test_a_process_that_hangs_is_ended_and_another_started(worker, tiny_graph):
     assert worker.measure(tiny_graph, SHORT).times_ms
 
 
-def test_after_an_interrupt_no_answer_is_taken_for_the_next(worker, tiny_graph):
+def test_after_an_interrupt_no_answer_is_taken_for_the_next(worker, tiny_graph, monkeypatch):
+    class Interrupted:
+        def get(self, timeout: float) -> None:
+            raise KeyboardInterrupt
+
     before = psutil.Process(pid_of(worker))
-    main = threading.main_thread().ident
-    timer = threading.Timer(0.3, signal.pthread_kill, (main, signal.SIGINT))
-    timer.start()
+    monkeypatch.setattr(worker, "_answers", Interrupted())
 
     with pytest.raises(KeyboardInterrupt):
-        worker.measure(tiny_graph, ENDLESS)
+        worker.measure(tiny_graph, Effort(seconds=0, least=7, most=7))
 
-    timer.join()
     assert not before.is_running()
     assert len(worker.measure(tiny_graph, SHORT).times_ms) == 3  # started anew
 
 
-def test_a_runtime_that_does_not_exist_leaves_no_process(monkeypatch):
+def test_a_runtime_that_does_not_exist_leaves_no_process():
     worker = Worker("onnxruntme", threads=1)
 
     with pytest.raises(MeasurementError, match=r"unknown runtime 'onnxruntme'.*'onnxruntime'"):
@@ -149,12 +150,20 @@ def test_a_process_that_cannot_start_says_why(monkeypatch):
         Worker("onnxruntime", threads=1).start()
 
 
-def test_an_answer_cut_short_counts_as_a_crash(monkeypatch, tiny_graph):
+def test_an_answer_cut_short_counts_as_a_crash(monkeypatch):
     babble = "input(); print('{\"version\"', end='', flush=True)"
     monkeypatch.setattr("latprof.measurement.client._BOOT", babble)
 
     with pytest.raises(MeasurementError, match=r"ended with code 0"):
         Worker("onnxruntime", threads=1).start()
+
+
+def test_complaints_in_any_encoding_and_of_any_length_block_nothing(monkeypatch):
+    loud = "import os; os.write(2, b'\\xff\\n' * 200_000); input(); print('{\"version\": \"1\"}')"
+    monkeypatch.setattr("latprof.measurement.client._BOOT", loud)
+
+    with Worker("onnxruntime", threads=1) as worker:
+        assert worker.version == "1"
 
 
 def test_code_in_the_current_folder_is_not_run(monkeypatch, tmp_path):

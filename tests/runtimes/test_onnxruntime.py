@@ -58,7 +58,7 @@ def test_a_model_that_cannot_be_loaded_is_an_error_of_ours_and_leaves_no_file(sc
 
 
 @pytest.mark.parametrize("left", [0, 1, 0.5, -3])
-def test_a_profile_that_the_disk_could_not_hold_is_an_error_of_ours(scratch, monkeypatch, left):
+def test_a_profile_that_the_disk_could_not_hold_is_an_error_of_ours(scratch, left):
     session = open_profiled(graph_of())
     session.run()
     whole = session._session.end_profiling()

@@ -94,6 +94,21 @@ def test_a_reorder_of_rows_is_found_although_its_shape_has_no_pixels():
     assert unmatched == ()
 
 
+def test_a_function_written_out_in_blocks_shows_the_channels_of_whole_blocks():
+    kernel = Kernel("swish", "hard_swish", in_channels=72, in_height=7, in_width=7,
+                    layout="blocked", nodes=("swish",))  # fmt: skip
+    shape = [1, 80, 7, 7]  # five blocks of 16
+    events = [
+        node_time("HardSigmoid_1", 4, "HardSigmoid", input=shape, output=shape),
+        node_time("Mul_2", 5, "Mul", input=shape, output=shape),
+    ]
+
+    found, unmatched = kernel_times(events, [kernel])
+
+    assert [(k.kernel, k.times_ms) for k in found] == [(kernel, (pytest.approx(0.009),))]
+    assert unmatched == ()
+
+
 def test_a_launch_that_fits_no_kernel_is_listed():
     events = [
         *one_run(),

@@ -30,13 +30,13 @@ def text_of(rows, **changed) -> str:
     return out.getvalue()
 
 
-def add_device(folder, name: str, *targets: str, rows=(), **facts) -> None:
+def add_device(folder, device: str, *targets: str, rows=(), **facts) -> None:
     """A device as it lies on the disk."""
-    (folder / name).mkdir(parents=True)
+    (folder / device).mkdir(parents=True)
     facts = {"schema": 1, "targets": dict.fromkeys(targets, FACTS)} | facts
-    (folder / name / "device.toml").write_text(tomli_w.dumps(facts))
+    (folder / device / "device.toml").write_text(tomli_w.dumps(facts))
     for target in targets:
-        (folder / name / f"{target}.csv").write_text(text_of(rows))
+        (folder / device / f"{target}.csv").write_text(text_of(rows))
 
 
 # Writing and reading back.
@@ -111,7 +111,7 @@ def test_whatever_the_file_holds_only_table_errors_come_out(text):
 
 @given(cut=st.integers(1, 400))
 def test_a_file_cut_short_is_refused_or_lacks_its_last_rows(row, cut):
-    """What is left of the last row cannot pass for one: the last cell but one is never empty."""
+    """Only a last number that lost a digit can still pass for one."""
     whole = text_of([row(name=f"number {n}") for n in range(3)])
     try:
         table = parse_rows(whole[:-cut], "t.csv")
@@ -127,7 +127,6 @@ def test_what_could_not_be_read_back_is_not_written(rows, own):
     for bad in (
         {"latency_ms": 0.0},
         {"latency_ms": float("nan")},
-        {"latency_ms": 1e-320},  # not 0, but cut to six digits it would be
         {"name": "two\nlines"},
         {"name": "\udc80"},
         {"op": None, "runs": 0},
