@@ -47,13 +47,10 @@ def read(model: Any, inputs: Inputs = None, *, trust: bool = False) -> Graph:
         return capture(str(model), inputs=specs, trust=trust)
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(model, torch.nn.Module):
-        import copy
-
         from latprof.frontends.torch_module import capture as capture_module
 
-        # Capturing moves a module to the meta device; the caller keeps the one with the weights.
         name = type(model).__name__
-        return capture_module(copy.deepcopy(model), specs, name=name, source=f"nn.Module {name}")
+        return capture_module(model, specs, name=name, source=f"nn.Module {name}")
     raise BadReference(
         f"cannot read a model from {type(model).__name__}; pass a path, 'zoo:NAME', "
         "'package.module:factory', a torch.nn.Module or a latprof Graph."

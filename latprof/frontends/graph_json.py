@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from latprof.errors import UnreadableModel
+from latprof.errors import ModelError, UnreadableModel
 from latprof.frontends.bounded import parse_json, read_file
 from latprof.frontends.inputs import InputSpec, require_inputs
 from latprof.graph import Graph
+from latprof.ops import OPS, infer_shapes
 
 
 def read(path: Path, *, inputs: Sequence[InputSpec] = (), trust: bool = False) -> Graph:
@@ -24,9 +25,27 @@ def read(path: Path, *, inputs: Sequence[InputSpec] = (), trust: bool = False) -
         raise UnreadableModel(f"{str(path)!r}: {error}") from error
     except RecursionError as error:
         raise UnreadableModel(f"{str(path)!r}: attributes are nested too deeply.") from error
+    _check_operators(graph, path)
     require_inputs(
         inputs,
         [graph.tensors[name] for name in graph.inputs],
         advice="A saved graph has fixed shapes: capture the model again, or leave --input out.",
     )
     return graph
+
+
+def _check_operators(graph: Graph, path: Path) -> None:
+    """Refuse a graph whose operators would give other shapes than it says."""
+    for call in graph.calls:
+        if call.node.op not in OPS:
+            continue
+        try:
+            inferred = infer_shapes(call)
+        except ModelError as error:
+            raise UnreadableModel(f"{str(path)!r}: {error}") from error
+        said = tuple(tensor.shape for tensor in call.outputs)
+        if inferred[: len(said)] != said:
+            raise UnreadableModel(
+                f"{str(path)!r}: node {call.node.name!r} ({call.node.op}) says that it gives "
+                f"{said}, but its inputs make {inferred}. Capture the model again."
+            )

@@ -13,7 +13,6 @@ from time import perf_counter_ns
 from latprof.errors import MeasurementError
 from latprof.fusion import fuse
 from latprof.graph import Graph
-from latprof.measurement.caches import eviction
 from latprof.measurement.timing import time_once_ms, warm_up
 from latprof.runtimes.protocol import KernelTimes, Runtime, Session
 
@@ -32,15 +31,12 @@ class Effort:
         Bounds on the number of runs of each kind.
     rounds : int
         In how many turns plain and profiled runs alternate, where there are runs enough.
-    evicted_bytes : int
-        How much of the caches to clear before each run; see `latprof.measurement.caches`.
     """
 
     seconds: float
     least: int = 10
     most: int = 200
     rounds: int = 5
-    evicted_bytes: int = 0
 
     def runs_by_round(self, run_ms: float) -> list[int]:
         """Runs of each kind in each round, when one takes `run_ms`."""
@@ -97,10 +93,9 @@ def measure_network(
     skipped = len(warm_up(profiled.run, clock_ns))
     times: list[float] = []
     profiled_times: list[float] = []
-    evict = eviction(effort.evicted_bytes)
     for runs in effort.runs_by_round(once_ms):
-        times += _block(plain, runs, evict, clock_ns)
-        profiled_times += _block(profiled, runs, evict, clock_ns)
+        times += _block(plain, runs, clock_ns)
+        profiled_times += _block(profiled, runs, clock_ns)
     plain.finish()
     found, unmatched = profiled.finish()
     warm = tuple(KernelTimes(k.kernel, k.times_ms[skipped:], k.launches) for k in found)
@@ -121,14 +116,8 @@ def measure_network(
     )
 
 
-def _block(
-    session: Session, runs: int, evict: Callable[[], object], clock_ns: Clock
-) -> list[float]:
-    times = []
-    for _ in range(runs):
-        evict()
-        times.append(time_once_ms(session.run, clock_ns))
-    return times
+def _block(session: Session, runs: int, clock_ns: Clock) -> list[float]:
+    return [time_once_ms(session.run, clock_ns) for _ in range(runs)]
 
 
 def typical_kernels_ms(times: NetworkTimes) -> tuple[float, ...]:

@@ -23,9 +23,8 @@ from latprof.measurement.timing import quantile, summarize
 from latprof.sampling import draw_network
 from latprof.tables import HOST, Target, own_tables, write_table
 
-# A probe runs for about this long, plain and profiled together, on caches such as a network of
-# ordinary size leaves: several times the L2 of any core so far, and less than most L3.
-EFFORT = Effort(seconds=0.06, least=8, most=60, rounds=3, evicted_bytes=8_000_000)
+# A probe runs for about this long, plain and profiled together.
+EFFORT = Effort(seconds=0.06, least=8, most=60, rounds=3)
 # So many networks in a row do not fail by themselves: it is the runtime or the machine.
 FAILURES_IN_A_ROW = 20
 _FAILURES_LISTED = 20

@@ -84,6 +84,12 @@ def read_facts(device: str) -> dict[str, Any]:
     own, shipped = (_facts_in(root / device) for root in (own_tables(), shipped_tables()))
     if own is None and shipped is None:
         if device == HOST:
+            started = next((own_tables() / HOST).glob("*.journal.jsonl"), None)
+            if started is not None:
+                raise TableError(
+                    f"a measurement of this machine was cut off ({started.name}). Go on with "
+                    "`latprof measure --resume`, then `latprof fit host`."
+                )
             raise TableError(
                 "nothing has been measured on this machine yet. Run `latprof measure --time 3min`, "
                 "then `latprof fit host`."
