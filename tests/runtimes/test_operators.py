@@ -13,7 +13,7 @@ import torch.nn.functional as F  # noqa: N812
 
 from latprof.builder import GraphBuilder
 from latprof.graph import Graph, Tensor
-from latprof.runtimes.onnx_writer import WRITERS
+from latprof.runtimes.onnx_operators import WRITERS
 from latprof.runtimes.torch_calls import CALLS
 from latprof.runtimes.weights import input_values, norm_scales, weight_values
 
