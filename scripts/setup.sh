@@ -18,7 +18,8 @@ if [ -z "$python" ]; then
     exit 1
 fi
 
-stamp=.venv/.installed-$(cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
+# EXTRAS, set by the caller: "[dev]" for what the tests need, empty for latprof alone.
+stamp=.venv/.installed$EXTRAS-$(cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
 if [ ! -f "$stamp" ]; then
     say "installing into .venv (about a minute)"
     if ! "$python" -c 'import ensurepip' 2>/dev/null; then
@@ -31,7 +32,7 @@ if [ ! -f "$stamp" ]; then
     fi
     "$python" -m venv .venv
     .venv/bin/python -m pip install --quiet --disable-pip-version-check \
-        --constraint constraints.txt --editable ".[dev]"
+        --constraint constraints.txt --editable ".$EXTRAS"
     touch "$stamp"
 fi
 PATH="$PWD/.venv/bin:$PATH"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything that must hold: style, types, tests. Arguments go to pytest.
-source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+EXTRAS="[dev]" source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 say "ruff"
 ruff check .
