@@ -26,17 +26,18 @@ class SweepProgress:
             from rich.progress import Progress as Bar
 
             self._bar = Bar(
-                TextColumn("{task.description}"),
                 BarColumn(),
                 TaskProgressColumn(),
-                TextColumn("{task.fields[counts]}"),
-                TimeRemainingColumn(),
+                TextColumn("{task.fields[counts]},"),
+                TimeRemainingColumn(compact=True),
+                TextColumn("left"),
                 console=Console(stderr=True),
             )
             self._task = self._bar.add_task(title, total=1.0, counts="")
 
     def __enter__(self) -> SweepProgress:
         if self._bar is not None:
+            self._bar.console.print(self._title)
             self._bar.start()
         return self
 
