@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,12 @@ if TYPE_CHECKING:
 SCHEMA = 1
 
 
-class Answer:
+class Answer(ABC):
     """A result that can be read as a dict, a frame, text, Markdown or a page."""
 
+    @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as ``--json`` prints it."""
-        raise NotImplementedError("each kind of answer says what it holds")
 
     def to_frame(self) -> pd.DataFrame:
         """One row for each kernel."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from latprof.cli.codes import ANSWERED, COULD_NOT, INTERRUPTED, WRONG_USAGE
 from latprof.cli.group import latprof
-
-ANSWERED, COULD_NOT, WRONG_USAGE, BUDGET_BROKEN, INTERRUPTED = 0, 1, 2, 3, 130
 
 __all__ = ["latprof", "main"]
 

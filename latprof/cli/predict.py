@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from latprof.cli.codes import ANSWERED, BUDGET_BROKEN
 from latprof.cli.options import (
     LATENCY,
     answer_options,
@@ -13,8 +14,6 @@ from latprof.cli.options import (
     model_options,
     typed_command,
 )
-
-BUDGET_BROKEN = 3
 
 
 @click.command()
@@ -78,4 +77,4 @@ def predict(
     if page is None and not (shown["as_json"] or shown["as_markdown"]):
         click.echo(f"next: {typed_command()} --html")
     within = all(prediction.within_budget for prediction in answer.predictions)
-    return 0 if within else BUDGET_BROKEN
+    return ANSWERED if within else BUDGET_BROKEN
