@@ -12,14 +12,18 @@ import io
 import statistics
 import time
 import warnings
+from collections.abc import Callable
 
 import onnxruntime as ort
 import torch
 
 from latprof import zoo
 from latprof.captured import capture
+from latprof.graph import Graph
 from latprof.runtimes.onnx_writer import write_onnx
 from latprof.runtimes.weights import input_values
+
+Run = Callable[[], object]
 
 ROUNDS, RUNS = 7, 10
 
@@ -40,7 +44,7 @@ def main() -> None:
           f"range {min(ratios):.3f} – {max(ratios):.3f}")  # fmt: skip
 
 
-def _exported(name: str):  # type: ignore[no-untyped-def]
+def _exported(name: str) -> Run:
     module, shape = zoo.build(name)[:2]
     buffer = io.BytesIO()
     with warnings.catch_warnings():
@@ -50,12 +54,12 @@ def _exported(name: str):  # type: ignore[no-untyped-def]
     return _session(buffer.getvalue(), capture(f"zoo:{name}"))
 
 
-def _ours(name: str):  # type: ignore[no-untyped-def]
+def _ours(name: str) -> Run:
     graph = capture(f"zoo:{name}")
     return _session(write_onnx(graph).SerializeToString(), graph)
 
 
-def _session(model: bytes, graph):  # type: ignore[no-untyped-def]
+def _session(model: bytes, graph: Graph) -> Run:
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
@@ -65,7 +69,7 @@ def _session(model: bytes, graph):  # type: ignore[no-untyped-def]
     return lambda: session.run(None, feed)
 
 
-def _timed(run) -> float:  # type: ignore[no-untyped-def]
+def _timed(run: Run) -> float:
     started = time.perf_counter()
     run()
     return time.perf_counter() - started
