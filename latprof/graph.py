@@ -66,6 +66,8 @@ class Tensor:
     values : tuple of numbers, optional
         Contents, row-major, kept only for small constants that steer the network
         (indices, scalars), never for weights.
+    trainable : bool
+        For a parameter: whether training would change it.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Tensor:
     dtype: str = "float32"
     role: Role = "activation"
     values: tuple[Scalar, ...] | None = None
+    trainable: bool = True
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPE_BYTES:
@@ -329,6 +332,8 @@ def _tensor_to_dict(tensor: Tensor) -> dict[str, Any]:
     data |= {"dtype": tensor.dtype, "role": tensor.role}
     if tensor.values is not None:
         data["values"] = list(tensor.values)
+    if not tensor.trainable:
+        data["trainable"] = False
     return data
 
 
@@ -342,6 +347,7 @@ def _tensor_from_dict(data: Mapping[str, Any]) -> Tensor:
         dtype=_text(data["dtype"]),
         role=data["role"],
         values=None if values is None else tuple(_scalar(value) for value in _list(values)),
+        trainable=_flag(data.get("trainable", True)),
     )
 
 
@@ -385,6 +391,12 @@ def _list(value: Any) -> list[Any]:
 def _whole(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise ValueError(f"expected a whole number, found {value!r:.80}")
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"expected true or false, found {value!r:.80}")
     return value
 
 

@@ -24,6 +24,9 @@ READERS: dict[Kind, str] = {
     "torch_script": "latprof.frontends.torch_script",
     "torch_pickle": "latprof.frontends.torch_pickle",
     "json": "latprof.frontends.graph_json",
+    "onnx": "latprof.frontends.onnx_file",
+    "tflite": "latprof.frontends.tflite_file",
+    "keras": "latprof.frontends.keras_archive",
 }
 
 _FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")

@@ -13,7 +13,7 @@ from typing import Literal
 from latprof.errors import UnreadableModel
 from latprof.frontends.bounded import open_zip
 
-Kind = Literal["pt2", "torch_script", "torch_pickle", "json"]
+Kind = Literal["pt2", "torch_script", "torch_pickle", "json", "onnx", "tflite", "keras"]
 
 _HEAD_BYTES = 4096
 
@@ -29,7 +29,6 @@ _UNPACK = "Unpack it first."
 
 # Files we can name but not read: where and how they begin, what they are, what to do next.
 _MAGIC: tuple[tuple[int, bytes, str, str], ...] = (
-    (4, b"TFL3", "is a TFLite model", _TORCH_ONLY),
     (4, b"ET12", "is an ExecuTorch program", _TORCH_ONLY),
     (0, b"\x89HDF\r\n\x1a\n", "is an HDF5 file, likely of Keras", _TORCH_ONLY),
     (0, b"GGUF", "is a GGUF file: weights without a network", _FACTORY),
@@ -44,7 +43,6 @@ _MAGIC: tuple[tuple[int, bytes, str, str], ...] = (
 
 # Members that give away an archive we cannot read; all of them must be there.
 _ARCHIVES: tuple[tuple[tuple[str, ...], str, str], ...] = (
-    (("config.json", "metadata.json"), "is a Keras model", _TORCH_ONLY),
     ((r"[^/]+/\.data/extern_modules",), "is a torch.package, which carries Python code", _LOAD),
     (
         (r"(.*/)?data/aotinductor/.*",),
@@ -71,6 +69,10 @@ def sniff(path: Path) -> Kind:
         return "torch_pickle"
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return "json"
+    if head[4:8] == b"TFL3":
+        return "tflite"
+    if _is_onnx(head):
+        return "onnx"
     for offset, magic, what, advice in _MAGIC:
         if head[offset:].startswith(magic):
             raise _unreadable(path, what, advice)
@@ -114,6 +116,8 @@ def _archive_kind(path: Path) -> Kind:
         return "pt2"  # torch 2.1 to 2.6
     if "archive_format" in tops and any(re.fullmatch(r"models/[^/]+\.json", n) for n in tops):
         return "pt2"
+    if {"config.json", "metadata.json"} <= set(names):
+        return "keras"
     if "constants.pkl" in tops and any(name.startswith("code/") for name in tops):
         return "torch_script"
     for patterns, what, advice in _ARCHIVES:
@@ -127,8 +131,6 @@ def _archive_kind(path: Path) -> Kind:
 
 def _describe(head: bytes) -> tuple[str, str]:
     """What a file without a telling beginning looks like, and what to do with it."""
-    if _is_onnx(head):
-        return "is an ONNX model", _TORCH_ONLY
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 10**8:
         return (
             "is a safetensors file: weights without a network",

@@ -121,7 +121,9 @@ def read_program(program: Any, *, name: str, source: str = "") -> Graph:
         value = node.meta.get("val")
         if node.op == "placeholder" and isinstance(value, torch.Tensor):
             role, shown = roles.get(node.name, ("input", node.name))
-            translator.add_input(_tensor(shown, value, role), known_as=node.name)
+            held = program.state_dict.get(shown) if role == "parameter" else None
+            tensor = replace(_tensor(shown, value, role), trainable=_trainable(held))
+            translator.add_input(tensor, known_as=node.name)
     _add_nodes(translator, program.graph_module, prefix="")
     # The graph also gives back the buffers that it changed; only user_outputs are answers.
     outputs = [out for out in program.graph_signature.user_outputs if isinstance(out, str)]
@@ -223,6 +225,10 @@ def _outputs(node: torch.fx.Node, parts: dict[int, str], prefix: str) -> tuple[T
 def _tensor(name: str, value: torch.Tensor, role: Role = "activation") -> Tensor:
     shape = tuple(_known(size) for size in value.shape)
     return Tensor(name, shape, DTYPE_NAMES.get(value.dtype, "float32"), role)
+
+
+def _trainable(parameter: Any) -> bool:
+    return parameter is None or bool(parameter.requires_grad)
 
 
 def _known(value: Any) -> Any:

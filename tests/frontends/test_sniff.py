@@ -26,6 +26,7 @@ def write_zip(path: Path, *members: str) -> None:
         (["serialized_exported_program.json", "version"], "pt2"),
         (["m/data.pkl", "m/constants.pkl", "m/code/__torch__.py"], "torch_script"),
         (["m/data.pkl", "m/data/0", "m/version"], "torch_pickle"),
+        (["config.json", "metadata.json", "model.weights.h5"], "keras"),
     ],
 )
 def test_archives_are_told_by_their_members(tmp_path, members, kind):
@@ -46,12 +47,19 @@ def test_json_may_begin_with_a_byte_order_mark_and_blanks(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("head", "kind"),
+    [(b"\x1c\0\0\0TFL3" + bytes(20), "tflite"), (b"\x08\x0a\x12\x07pytorch", "onnx")],
+)
+def test_other_formats_are_told_by_their_beginning(tmp_path, head, kind):
+    (tmp_path / "misnamed.pt").write_bytes(head)
+    assert sniff(tmp_path / "misnamed.pt") == kind
+
+
+@pytest.mark.parametrize(
     ("head", "said"),
     [
-        (b"\x1c\0\0\0TFL3" + bytes(20), "is a TFLite model"),
         (b"\x1c\0\0\0ET12" + bytes(20), "is an ExecuTorch program"),
         (b"\x89HDF\r\n\x1a\n", "is an HDF5 file"),
-        (b"\x08\x0a\x12\x07pytorch", "is an ONNX model"),
         (b"\x40\0\0\0\0\0\0\0{" + b'"w":{"dtype":"F32"}}', "is a safetensors file"),
         (b"\x1f\x8b\x08", "Unpack it first"),
         (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
@@ -77,7 +85,6 @@ def test_files_we_cannot_read_are_named_with_what_to_do(tmp_path, head, said):
 @pytest.mark.parametrize(
     ("members", "said"),
     [
-        (["config.json", "metadata.json", "model.weights.h5"], "is a Keras model"),
         (["p/.data/extern_modules", "p/net.py", "p/data.pkl"], "is a torch.package"),
         (["m/archive_format", "m/data/aotinductor/model/a.so"], "compiled by AOTInductor"),
         (["weight.npy"], "weights without a network"),
