@@ -124,7 +124,8 @@ def _pairs_of(value: Any) -> list[tuple[Any, Any]] | None:
     if isinstance(value, Pairs):
         return value.items
     if isinstance(value, Made) and value.class_name in _MAPPINGS:
-        return value.items
+        # A forged mapping may hold items that are no pairs: they belong to nothing.
+        return [item for item in value.items if isinstance(item, tuple) and len(item) == 2]
     if isinstance(value, (list, tuple)):
         return list(enumerate(value))
     return None

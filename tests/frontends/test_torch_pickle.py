@@ -7,6 +7,8 @@ from torch import nn
 
 from latprof.errors import NoGraph, UnreadableModel, UntrustedModel
 from latprof.frontends import InputSpec, read
+from latprof.frontends.pickle_outline import Made
+from latprof.frontends.torch_pickle import describe
 
 INPUT = [InputSpec((1, 3, 8, 8))]
 FORMATS = pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
@@ -144,3 +146,8 @@ def test_a_broken_pickle(save):
         stream.truncate(120)
     with pytest.raises(UnreadableModel, match="is broken"):
         read(path)
+
+
+def test_a_forged_mapping_with_items_that_are_no_pairs():
+    forged = Made("collections.OrderedDict", items=[3, ("only",), ("key", 1)])
+    assert describe(forged).tensors == ()
