@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from latprof.graph import Graph, Shape
@@ -34,6 +34,8 @@ class ModelFacts:
         Operators without a formula, with how often each occurs.
     assumptions : tuple of str
         What was guessed while reading the model.
+    bounded_ops : mapping of str to int
+        Operators counted as the most they can cost, since it depends on the data; how often.
     """
 
     name: str
@@ -46,6 +48,7 @@ class ModelFacts:
     peak_activation_bytes: int
     unknown_ops: Mapping[str, int]
     assumptions: tuple[str, ...]
+    bounded_ops: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def flops(self) -> int:
@@ -65,6 +68,7 @@ class ModelFacts:
             "peak_activation_bytes": self.peak_activation_bytes,
             "unknown_ops": dict(self.unknown_ops),
             "assumptions": list(self.assumptions),
+            "bounded_ops": dict(self.bounded_ops),
         }
 
 
@@ -83,6 +87,7 @@ def count(graph: Graph) -> ModelFacts:
         peak_activation_bytes=peak_activation_bytes(graph),
         unknown_ops=Counter(node.op for node in graph.nodes if node.op not in OPS),
         assumptions=graph.assumptions,
+        bounded_ops=Counter(call.node.op for spec, call in known if spec.bound),
     )
 
 

@@ -199,6 +199,8 @@ def _doubts(
     said = list(facts.assumptions)
     for op, times in facts.unknown_ops.items():
         said.append(f"operator {op} (×{times}) has no cost formula; only its traffic is bounded")
+    for op, times in facts.bounded_ops.items():
+        said.append(f"operator {op} (×{times}) depends on the data: the most it can cost is taken")
     outside = [k for k in kernels if k.basis == "extrapolated"]
     share = sum(k.latency_ms for k in outside) / estimate.latency_ms
     if share > _MUCH_EXTRAPOLATED:

@@ -74,6 +74,12 @@ def test_unknown_operators_are_listed_with_how_often_they_occur(net):
     assert facts.macs == 32  # of what is known
 
 
+def test_operators_that_depend_on_the_data_are_listed(net):
+    boxes, scores = net.input((20, 4), name="boxes"), net.input((20,), name="scores")
+    kept = net.add_one("nms", [boxes, scores], max_outputs=5)
+    assert count(net.finish([kept])).bounded_ops == {"nms": 1}
+
+
 def test_facts_as_json(net):
     x = net.input((1, 3, 4, 4))
     net.assumptions.append("a square image")
@@ -90,6 +96,7 @@ def test_facts_as_json(net):
         "peak_activation_bytes": 4 * (48 + 128),
         "unknown_ops": {},
         "assumptions": ["a square image"],
+        "bounded_ops": {},
     }
 
 

@@ -16,7 +16,7 @@ Matrix = np.ndarray[Any, Any]
 FAMILIES = {
     "dense": ("conv", "pointwise", "grouped", "conv_transpose"),
     "depthwise": ("depthwise",),
-    "product": ("linear", "matmul", "attention"),
+    "product": ("linear", "matmul", "attention", "einsum", "lstm", "gru", "rnn"),
 }
 OTHER = "memory"  # everything that mostly moves bytes
 FAMILY_NAMES = (*FAMILIES, OTHER)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from latprof.errors import ShapeMismatch
 from latprof.graph import Call, Shape
 from latprof.ops.broadcasting import broadcast
-from latprof.ops.spec import OpSpec, output_elements, register, same_shape
+from latprof.ops.spec import OpSpec, axis_of, output_elements, register, same_shape
 
 # Scalar operations per element, counted on the defining formula; a transcendental counts one.
 ACTIVATION_OPS_PER_ELEMENT = {
@@ -21,6 +22,14 @@ ACTIVATION_OPS_PER_ELEMENT = {
     "gelu": 5,  # x/2·(1 + erf(x/√2)), Hendrycks & Gimpel, arXiv 1606.08415
     "mish": 6,
     "softplus": 3,
+    "selu": 4,  # λ·(x or α·(exp(x) - 1)), Klambauer et al., arXiv 1706.02515, eq. 2
+    "celu": 4,  # Barron, arXiv 1704.07483
+    "softsign": 3,  # x / (1 + |x|)
+    "log_sigmoid": 5,  # log(1 / (1 + exp(-x)))
+    "threshold": 1,  # x above a value, another below
+    "hard_shrink": 2,
+    "soft_shrink": 3,
+    "tanh_shrink": 2,  # x - tanh(x)
     "tanh": 1,
     "exp": 1,
     "log": 1,
@@ -30,10 +39,32 @@ ACTIVATION_OPS_PER_ELEMENT = {
     "neg": 1,
     "abs": 1,
     "erf": 1,
+    "erfc": 1,
     "floor": 1,
+    "ceil": 1,
     "round": 1,
+    "trunc": 1,
+    "frac": 2,
+    "sign": 1,
     "sin": 1,
     "cos": 1,
+    "tan": 1,
+    "asin": 1,
+    "acos": 1,
+    "atan": 1,
+    "sinh": 1,
+    "cosh": 1,
+    "asinh": 1,
+    "acosh": 1,
+    "atanh": 1,
+    "exp2": 1,
+    "expm1": 1,
+    "log2": 1,
+    "log10": 1,
+    "log1p": 1,
+    "isnan": 1,
+    "isinf": 1,
+    "isfinite": 1,
     "not": 1,
     "cast": 1,
 }
@@ -50,12 +81,43 @@ BINARY = (
     "less",
     "equal",
     "mod",
+    "floor_div",
+    "atan2",
+    "and",
+    "or",
+    "xor",
 )
+
+# Operators of three tensors in one launch: what each element takes (PyTorch's formulas).
+TERNARY_OPS_PER_ELEMENT = {
+    "addcmul": 3,  # x + value·a·b
+    "addcdiv": 3,  # x + value·a/b
+    "lerp": 3,  # x + weight·(end - x)
+}
 
 
 def _broadcast_shapes(call: Call) -> tuple[Shape, ...]:
     call.input(0)  # no operand at all is a mistake, not a scalar
     return (broadcast(*(tensor.shape for tensor in call.inputs if tensor is not None)),)
+
+
+def _register_ternary(name: str, per_element: int) -> None:
+    def ops(call: Call) -> int:
+        return per_element * output_elements(call)
+
+    register(OpSpec(name, "elementwise", _broadcast_shapes, elementwise_ops=ops))
+
+
+def _glu_shapes(call: Call) -> tuple[Shape, ...]:
+    x, axis = call.input(0).shape, axis_of(call, default=-1)
+    if x[axis] % 2:
+        raise ShapeMismatch(f"node {call.node.name!r}: {x[axis]} does not halve.")
+    return ((*x[:axis], x[axis] // 2, *x[axis + 1 :]),)
+
+
+def _glu_ops(call: Call) -> int:
+    # One half times the sigmoid of the other (Dauphin et al., arXiv 1612.08083, eq. 1).
+    return 5 * output_elements(call)
 
 
 def _register_activation(name: str, per_element: int) -> None:
@@ -70,3 +132,8 @@ for _name, _per_element in ACTIVATION_OPS_PER_ELEMENT.items():
 
 for _name in (*BINARY, "where"):
     register(OpSpec(_name, "elementwise", _broadcast_shapes, elementwise_ops=output_elements))
+
+for _name, _per_element in TERNARY_OPS_PER_ELEMENT.items():
+    _register_ternary(_name, _per_element)
+
+register(OpSpec("glu", "activation", _glu_shapes, elementwise_ops=_glu_ops))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from latprof.errors import ShapeMismatch
-from latprof.graph import Call, Shape
+from latprof.graph import MAX_NODES, Call, Shape
 from latprof.ops.broadcasting import broadcast
 from latprof.ops.spec import OpSpec, axis_of, register, same_shape
 
@@ -62,7 +62,10 @@ def _select_shapes(call: Call) -> tuple[Shape, ...]:
 
 
 def _unbind_shapes(call: Call) -> tuple[Shape, ...]:
-    return _select_shapes(call) * call.input(0).shape[axis_of(call)]
+    parts = call.input(0).shape[axis_of(call)]
+    if parts > MAX_NODES:
+        raise ShapeMismatch(f"node {call.node.name!r} falls into {parts} parts.")
+    return _select_shapes(call) * parts
 
 
 def _stack_shapes(call: Call) -> tuple[Shape, ...]:
@@ -94,15 +97,6 @@ def _resize_shapes(call: Call) -> tuple[Shape, ...]:
     return ((*x[: -len(size)], *size),)
 
 
-def _embedding_shapes(call: Call) -> tuple[Shape, ...]:
-    return ((*call.input(1).shape, call.input(0).shape[1]),)
-
-
-def _gather_shapes(call: Call) -> tuple[Shape, ...]:
-    axis, x = axis_of(call), call.input(0).shape
-    return (x[:axis] + call.input(1).shape + x[axis + 1 :],)
-
-
 def _expand_shapes(call: Call) -> tuple[Shape, ...]:
     x, wanted = call.input(0).shape, tuple(call.attributes["shape"])
     if broadcast(x, wanted) != wanted:
@@ -123,6 +117,4 @@ register(OpSpec("unbind", "movement", _unbind_shapes))
 register(OpSpec("stack", "movement", _stack_shapes))
 register(OpSpec("pad", "movement", _pad_shapes))
 register(OpSpec("resize", "movement", _resize_shapes))
-register(OpSpec("embedding", "movement", _embedding_shapes))
-register(OpSpec("gather", "movement", _gather_shapes))
 register(OpSpec("copy", "movement", same_shape))

@@ -7,7 +7,7 @@ import math
 from latprof.errors import ShapeMismatch
 from latprof.graph import Call, Shape
 from latprof.ops.conv import conv_out_size
-from latprof.ops.spec import OpSpec, output_elements, register, same_shape
+from latprof.ops.spec import OpSpec, axis_of, output_elements, register, same_shape
 
 
 def _window_shapes(call: Call) -> tuple[Shape, ...]:
@@ -55,6 +55,16 @@ def _reduction_shapes(call: Call) -> tuple[Shape, ...]:
     return (tuple(size for i, size in enumerate(x) if i not in axes),)
 
 
+def _logsumexp_ops(call: Call) -> int:
+    # Maximum, subtract, exp, sum: the numerically safe form.
+    return 4 * call.input(0).elements
+
+
+def _scan_shapes(call: Call) -> tuple[Shape, ...]:
+    axis_of(call)
+    return same_shape(call)
+
+
 def _softmax_ops(call: Call) -> int:
     # Maximum, subtract, exp, sum, divide: the numerically safe form everyone runs.
     return 5 * output_elements(call)
@@ -64,7 +74,23 @@ for _name in ("max_pool", "avg_pool"):
     register(OpSpec(_name, "pool", _window_shapes, elementwise_ops=_window_ops))
 for _name in ("adaptive_avg_pool", "adaptive_max_pool"):
     register(OpSpec(_name, "pool", _adaptive_shapes, elementwise_ops=_input_elements))
-for _name in ("mean", "sum", "max", "min", "prod", "argmax", "argmin", "norm", "var"):
+for _name in (
+    "mean",
+    "sum",
+    "max",
+    "min",
+    "prod",
+    "argmax",
+    "argmin",
+    "norm",
+    "var",
+    "std",
+    "all",
+    "any",
+):
     register(OpSpec(_name, "reduction", _reduction_shapes, elementwise_ops=_input_elements))
 for _name in ("softmax", "log_softmax"):
     register(OpSpec(_name, "reduction", same_shape, elementwise_ops=_softmax_ops))
+register(OpSpec("logsumexp", "reduction", _reduction_shapes, elementwise_ops=_logsumexp_ops))
+for _name in ("cumsum", "cumprod"):
+    register(OpSpec(_name, "reduction", _scan_shapes, elementwise_ops=_input_elements))

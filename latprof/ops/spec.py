@@ -15,11 +15,13 @@ from latprof.graph import Call, Shape
 Family = Literal[
     "convolution",
     "matmul",
+    "recurrent",
     "norm",
     "activation",
     "elementwise",
     "pool",
     "reduction",
+    "ordering",
     "movement",
     "view",
 ]
@@ -37,7 +39,8 @@ class OpSpec:
     ----------
     name : str
     family : str
-        ``view`` operators move no bytes; ``movement`` operators do nothing else.
+        ``view`` operators move no bytes; ``movement`` operators do nothing else;
+        ``ordering`` ones compare.
     shapes : callable
         Output shapes of a call, from its inputs and attributes.
     macs : callable
@@ -45,6 +48,9 @@ class OpSpec:
     elementwise_ops : callable
         Scalar operations outside the multiply-accumulates: one per arithmetic operation of
         the defining formula, whatever the hardware makes of it.
+    bound : str
+        Where size and cost depend on the numbers that pass through, and what is told is the
+        most it can be: what was taken for granted, as in "as if no element were zero".
     """
 
     name: str
@@ -52,6 +58,7 @@ class OpSpec:
     shapes: Callable[[Call], tuple[Shape, ...]]
     macs: Callable[[Call], int] = _nothing
     elementwise_ops: Callable[[Call], int] = _nothing
+    bound: str = ""
 
     def bytes_read(self, call: Call) -> int:
         """Bytes of activations and weights read, each tensor once."""
@@ -94,7 +101,7 @@ def infer_shapes(call: Call) -> tuple[Shape, ...]:
         raise ShapeMismatch(f"node {call.node.name!r}: unknown operator {call.node.op!r}.")
     try:
         return spec.shapes(call)
-    except (ValueError, IndexError, KeyError, TypeError, ZeroDivisionError) as error:
+    except (ValueError, IndexError, KeyError, TypeError, ArithmeticError) as error:
         shapes = ", ".join("none" if t is None else str(t.shape) for t in call.inputs)
         raise ShapeMismatch(
             f"node {call.node.name!r} ({call.node.op}) cannot take inputs of shape {shapes}: "

@@ -18,11 +18,13 @@ _KERNEL_LOOKS = {
 }
 _FAMILY_LOOKS = {
     "matmul": ("var(--purple)", "cross"),
+    "recurrent": ("var(--purple)", "cross-open"),
     "elementwise": ("var(--orange)", "x"),
     "activation": ("var(--orange)", "triangle-down"),
     "pool": ("var(--sky)", "star"),
     "reduction": ("var(--sky)", "hexagon"),
     "norm": ("var(--sky)", "pentagon"),
+    "ordering": ("var(--yellow)", "triangle-left"),
 }
 _GLYPHS = {
     "circle": "●",
@@ -33,6 +35,8 @@ _GLYPHS = {
     "triangle-up": "▲",
     "triangle-down": "▼",
     "cross": "✚",
+    "cross-open": "✛",
+    "triangle-left": "◀",
     "x": "✖",
     "star": "★",
     "hexagon": "⬢",

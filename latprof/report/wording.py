@@ -165,6 +165,11 @@ def model_doubts(model: Mapping[str, Any]) -> list[str]:
     """What could not be counted and what was assumed, whatever the device."""
     unknown = mapping(model.get("unknown_ops"))
     said = [f"{times} × {op}: no cost formula, so not counted" for op, times in unknown.items()]
+    bounded = mapping(model.get("bounded_ops"))
+    said += [
+        f"{times} × {op}: depends on the data; counted as the most it can cost"
+        for op, times in bounded.items()
+    ]
     return said + [f"assumed: {assumption}" for assumption in model.get("assumptions") or ()]
 
 

@@ -10,7 +10,7 @@ from latprof.errors import BadReference, ShapeMismatch
 from latprof.fusion.launches import Launch, kernel_of
 from latprof.graph import Call, Node
 from latprof.ops import OPS, infer_shapes, register
-from latprof.ops.elementwise import ACTIVATION_OPS_PER_ELEMENT, BINARY
+from latprof.ops.elementwise import ACTIVATION_OPS_PER_ELEMENT, BINARY, TERNARY_OPS_PER_ELEMENT
 from latprof.ops.spec import Family
 
 MAP, ROWS = (1, 8, 6, 6), (2, 5, 12)
@@ -29,14 +29,28 @@ EXAMPLES = {
     "rms_norm": ([ROWS, (12,)], {"axes": 1, "eps": 1e-5}),
     **{op: ([MAP], {}) for op in ACTIVATION_OPS_PER_ELEMENT},
     **{op: ([MAP, (8, 1, 1)], {}) for op in BINARY},
-    "where": ([MAP, MAP, ()], {}),
+    **{op: ([MAP, MAP, ()], {}) for op in ("where", *TERNARY_OPS_PER_ELEMENT)},
+    "glu": ([MAP], {"axis": 1}),
+    "einsum": ([ROWS, (2, 12, 7)], {"equation": "bij,bjk->bik"}),
+    **{op: ([ROWS], {"hidden_size": 4}) for op in ("lstm", "gru", "rnn")},
+    "local_response_norm": ([MAP], {"size": 5}),
+    "l2_norm": ([MAP], {"axes": (1,)}),
+    **{op: ([MAP], {}) for op in ("quantize", "dequantize")},
+    **{op: ([MAP], {"axis": 1}) for op in ("sort", "argsort", "kth_value", "cumsum", "cumprod")},
+    "topk": ([ROWS], {"k": 3, "axis": -1}),
+    "searchsorted": ([(9,), MAP], {}),
+    "nonzero": ([MAP], {}),
+    "nms": ([(20, 4), (20,)], {"max_outputs": 5}),
+    "roi_align": ([MAP, (3, 5)], {"output_size": (2, 2)}),
+    "grid_sample": ([MAP, (1, 3, 4, 2)], {"mode": "linear"}),
     **{op: ([MAP], {"kernel": (2, 2)}) for op in ("max_pool", "avg_pool")},
     **{
         op: ([MAP], {"output_size": (1, 1)}) for op in ("adaptive_avg_pool", "adaptive_max_pool")
     },
     **{
         op: ([MAP], {"axes": (2, 3)})
-        for op in ("mean", "sum", "max", "min", "prod", "argmax", "argmin", "norm", "var")
+        for op in ("mean", "sum", "max", "min", "prod", "argmax", "argmin", "norm", "var",
+                   "std", "all", "any", "logsumexp")
     },
     **{op: ([ROWS], {"axis": 2}) for op in ("softmax", "log_softmax")},
     "identity": ([MAP], {}),
@@ -55,8 +69,19 @@ EXAMPLES = {
     "resize": ([MAP], {"size": (12, 12), "mode": "nearest"}),
     "embedding": ([(100, 12), (2, 5)], {}),
     "gather": ([MAP, (3,)], {"axis": 1}),
+    "gather_nd": ([MAP, (3,), (3,)], {"axes": (2, 3)}),
+    "take_along": ([MAP, (1, 8, 6, 2)], {"axis": 3}),
+    "scatter": ([MAP, (1, 8, 6, 2), (1, 8, 6, 2)], {"axis": 3}),
+    "one_hot": ([(2, 5)], {"depth": 10}),
+    "tile": ([MAP], {"repeats": (1, 1, 2, 2)}),
+    "repeat": ([MAP], {"axis": 1, "repeats": 2}),
+    "trilu": ([ROWS], {"upper": True, "diagonal": 0}),
+    "unfold": ([MAP], {"kernel": (3, 3)}),
+    "fold": ([(1, 72, 16)], {"kernel": (3, 3), "output_size": (6, 6)}),
+    "as_strided": ([MAP], {"shape": (3, 4), "strides": (4, 1), "offset": 0}),
+    "windows": ([MAP], {"axis": 3, "size": 3, "step": 2}),
 }  # fmt: skip
-ARITHMETIC = {"convolution", "matmul"}
+ARITHMETIC = {"convolution", "matmul", "recurrent"}
 MOVES = {"movement", "view"}
 
 

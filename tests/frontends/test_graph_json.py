@@ -4,6 +4,7 @@ import pytest
 
 from latprof.errors import ShapeMismatch, UnreadableModel
 from latprof.frontends import InputSpec, read
+from latprof.graph import Tensor
 
 
 @pytest.fixture
@@ -53,3 +54,11 @@ def test_attributes_nested_beyond_the_stack(saved):
     path.write_text(text)
     with pytest.raises(UnreadableModel, match="nested too deeply"):
         read(str(path))
+
+
+def test_what_depends_on_the_data_may_have_any_size(net, tmp_path):
+    x = net.input((4, 5))
+    net.add("nonzero", [x], name="found", outputs=[Tensor("found", (2, 7), "int64")])
+    path = tmp_path / "graph.json"
+    path.write_text(json.dumps(net.finish(["found"]).to_dict()))
+    assert read(str(path)).tensors["found"].shape == (2, 7)

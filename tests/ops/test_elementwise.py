@@ -45,3 +45,17 @@ def test_sides_that_do_not_fit_are_named(call_of):
 
 def test_prelu_is_shaped_like_its_first_input(call_of):
     assert call_of("prelu", (1, 16, 4, 4), (16,)).outputs[0].shape == (1, 16, 4, 4)
+
+
+def test_a_gate_halves_its_axis(call_of):
+    call = call_of("glu", (1, 16, 4, 4), axis=1)
+    assert call.outputs[0].shape == (1, 8, 4, 4)
+    assert OPS["glu"].elementwise_ops(call) == 5 * 128
+    with pytest.raises(ShapeMismatch, match="3 does not halve"):
+        call_of("glu", (1, 3), axis=1)
+
+
+def test_three_operands_stretch_too(call_of):
+    call = call_of("lerp", (4, 1), (1, 5), ())
+    assert call.outputs[0].shape == (4, 5)
+    assert OPS["lerp"].elementwise_ops(call) == 3 * 20

@@ -58,6 +58,13 @@ def test_without_a_budget_there_is_no_light():
 
 
 def test_uncounted_operators_and_assumptions_are_doubts():
-    model = {"unknown_ops": {"aten.foo": 2}, "assumptions": ["batch 1"]}
-    said = wording.model_doubts(model)
-    assert said == ["2 × aten.foo: no cost formula, so not counted", "assumed: batch 1"]
+    model = {
+        "unknown_ops": {"aten.foo": 2},
+        "bounded_ops": {"nms": 1},
+        "assumptions": ["batch 1"],
+    }
+    assert wording.model_doubts(model) == [
+        "2 × aten.foo: no cost formula, so not counted",
+        "1 × nms: depends on the data; counted as the most it can cost",
+        "assumed: batch 1",
+    ]
