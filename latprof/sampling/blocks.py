@@ -5,115 +5,19 @@ A block takes the name of a feature map and gives the name of the next.
 References
 ----------
 MobileNetV1 (arXiv 1704.04861), V2 (1801.04381), V3 (1905.02244), ShuffleNet v1 (1707.01083) and
-v2 (1807.11164), SE (1709.01507), ResNet (1512.03385), ResNeXt (1611.05431), Inception-v3
-(1512.00567), SqueezeNet (1602.07360), DenseNet (1608.06993).
+v2 (1807.11164), SE (1709.01507), ResNet (1512.03385), ResNeXt (1611.05431), Inception v1
+(1409.4842) and v3 (1512.00567), SqueezeNet (1602.07360), DenseNet (1608.06993), U-Net (1505.04597).
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from latprof.builder import GraphBuilder
-from latprof.graph import Graph, Shape
+from latprof.sampling.net import Net
+from latprof.sampling.tokens import layer_norm, linear, to_tokens, transformer
 
-Block = Callable[["Net", str], str]
-
-ACTIVATIONS = ("relu", "relu6", "hard_swish", "silu", "gelu", "leaky_relu", "sigmoid", "tanh")
-# How often light networks use each; the rare ones still have to be in the table.
-_ACTIVATION_WEIGHTS = (10, 8, 6, 6, 2, 1, 1, 1)
-
-
-@dataclass
-class Net:
-    """A small network in the making, with the style its blocks share.
-
-    Parameters
-    ----------
-    builder : GraphBuilder
-    chance : random.Random
-    activation : str
-    inplace : bool
-        Whether activations overwrite their input, as most published code has it.
-    biased : bool
-        Whether convolutions carry a bias instead of a norm behind them.
-    """
-
-    builder: GraphBuilder
-    chance: random.Random
-    activation: str = "relu"
-    inplace: bool = True
-    biased: bool = False
-    _count: int = 0
-
-    @classmethod
-    def draw(cls, name: str, chance: random.Random) -> Net:
-        """A network with a style drawn at random."""
-        return cls(
-            GraphBuilder(name, source="micro-network"),
-            chance,
-            activation=chance.choices(ACTIVATIONS, _ACTIVATION_WEIGHTS)[0],
-            inplace=chance.random() < 0.7,
-            biased=chance.random() < 0.15,
-        )
-
-    def shape(self, x: str) -> Shape:
-        return self.builder.tensor(x).shape
-
-    def parameter(self, *shape: int) -> str:
-        self._count += 1
-        return self.builder.parameter(f"w{self._count}", shape)
-
-    def conv(
-        self,
-        x: str,
-        out_channels: int,
-        kernel: int | tuple[int, int] = 1,
-        *,
-        stride: int = 1,
-        groups: int = 1,
-        dilation: int = 1,
-        norm: bool = True,
-        activation: str | None = None,
-    ) -> str:
-        """Convolution, norm (or bias) and activation; same padding."""
-        height, width = (kernel, kernel) if isinstance(kernel, int) else kernel
-        weight = self.parameter(out_channels, self.shape(x)[1] // groups, height, width)
-        inputs = [x, weight]
-        if self.biased or not norm:
-            inputs.append(self.parameter(out_channels))
-        pads = tuple((dilation * (k - 1) // 2,) * 2 for k in (height, width))
-        y = self.builder.add_one(
-            "conv", inputs, stride=(stride, stride), padding=pads,
-            dilation=(dilation, dilation), groups=groups,
-        )  # fmt: skip
-        if norm and not self.biased:
-            y = self.norm(y)
-        chosen = self.activation if activation is None else activation
-        return self.act(y, chosen) if chosen else y
-
-    def norm(self, x: str) -> str:
-        channels = self.shape(x)[1]
-        weights = [self.parameter(channels) for _ in range(4)]
-        return self.builder.add_one("batch_norm", [x, *weights], eps=1e-5)
-
-    def act(self, x: str, activation: str) -> str:
-        settings = {"slope": 0.1} if activation == "leaky_relu" else {}
-        in_place = self.inplace and activation not in ("gelu", "sigmoid", "tanh", "hard_sigmoid")
-        return self.builder.add_one(
-            activation, [x], **settings, **({"inplace": True} if in_place else {})
-        )
-
-    def add(self, x: str, y: str) -> str:
-        return self.builder.add_one("add", [x, y])
-
-    def depthwise(self, x: str, kernel: int, stride: int = 1, *, dilation: int = 1) -> str:
-        channels = self.shape(x)[1]
-        return self.conv(x, channels, kernel, stride=stride, groups=channels, dilation=dilation)
-
-    def finish(self, x: str) -> Graph:
-        return self.builder.finish([x])
+Block = Callable[[Net, str], str]
 
 
 def near_width(net: Net, x: str) -> int:
@@ -280,6 +184,38 @@ def pool(net: Net, x: str, stride: int = 2) -> str:
     return net.builder.add_one(op, [x], **settings)
 
 
+def upsampled(net: Net, x: str) -> str:
+    """Twice the size, by a transposed convolution or by interpolation and a convolution (U-Net)."""
+    if net.chance.random() < 0.5:
+        kernel = net.chance.choice((2, 4))
+        channels = near_width(net, x)
+        weight = net.parameter(net.shape(x)[1], channels, kernel, kernel)
+        pads = ((kernel // 2 - 1,) * 2,) * 2
+        y = net.builder.add_one(
+            "conv_transpose", [x, weight, net.parameter(channels)], stride=(2, 2), padding=pads,
+            dilation=(1, 1), groups=1, output_padding=(0, 0),
+        )  # fmt: skip
+        return net.act(net.norm(y), net.activation)
+    mode = net.chance.choice(("nearest", "linear"))
+    size = tuple(2 * side for side in net.shape(x)[2:])
+    y = net.builder.add_one("resize", [x], size=size, mode=mode, align_corners=False)
+    return net.conv(y, near_width(net, x), 3)
+
+
+def local_response_norm(net: Net, x: str) -> str:
+    """Each value over a power of the mean of its neighbours' squares, in PyTorch's steps."""
+    add = net.builder.add_one
+    batch, channels, height, width = net.shape(x)
+    squares = add("reshape", [add("mul", [x, x])], shape=(batch, 1, channels, height, width))
+    padded = add("pad", [squares], padding=((0, 0), (0, 0), (2, 2), (0, 0), (0, 0)),
+                 mode="constant", value=0.0)  # fmt: skip
+    mean = add("avg_pool", [padded], kernel=(5, 1, 1), stride=(1, 1, 1),
+               padding=((0, 0),) * 3, ceil_mode=False, count_padding=True)  # fmt: skip
+    scaled = add("mul", [add("reshape", [mean], shape=net.shape(x)), net.number(1e-4)])
+    power = add("pow", [add("add", [scaled, net.number(1.0)]), net.number(0.75)])
+    return add("div", [x, power])
+
+
 def loose_ends(net: Net, x: str) -> str:
     """Operators that seldom stand alone but must be known: a lone activation, sum or product."""
     kind = net.chance.choice(("activation", "add", "mul", "norm"))
@@ -297,17 +233,19 @@ def classifier(net: Net, x: str) -> str:
     """Global mean, flatten, one or two linear layers."""
     add = net.builder.add_one
     batch, channels = net.shape(x)[:2]
-    if net.chance.random() < 0.7:
+    head = net.chance.random()
+    if head < 0.1:
+        y = add("select", [layer_norm(net, to_tokens(net, x))], axis=1, index=0)
+    elif head < 0.7:
         y = add("adaptive_avg_pool", [x], output_size=(1, 1))
         y = add("reshape", [y], shape=(batch, channels))
     else:
         y = add("mean", [x], axes=(2, 3), keepdims=False)
     if net.chance.random() < 0.3:
         hidden = net.chance.choice((256, 512, 1024, 1280, 4096))
-        y = add("linear", [y, net.parameter(hidden, net.shape(y)[1]), net.parameter(hidden)])
-        y = net.act(y, net.activation)
+        y = net.act(linear(net, y, hidden), net.activation)
     classes = net.chance.choice((10, 100, 1000, 1000, 1000, 1024, 2048))
-    y = add("linear", [y, net.parameter(classes, net.shape(y)[1]), net.parameter(classes)])
+    y = linear(net, y, classes)
     return add("softmax", [y], axis=1) if net.chance.random() < 0.2 else y
 
 
@@ -327,5 +265,8 @@ BLOCKS: tuple[tuple[Block, float], ...] = (
     (branches, 2),
     (dense_growth, 1),
     (pool, 1),
+    (transformer, 1.5),
+    (upsampled, 0.7),
+    (local_response_norm, 0.2),
     (loose_ends, 1),
 )

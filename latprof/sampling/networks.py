@@ -11,7 +11,8 @@ import random
 
 from latprof.graph import Graph
 from latprof.ops import OPS
-from latprof.sampling.blocks import BLOCKS, Net, classifier, rounded_width
+from latprof.sampling.blocks import BLOCKS, classifier, rounded_width
+from latprof.sampling.net import Net
 
 # Feature-map size → narrowest and widest channel count met there in the zoo's architectures.
 WIDTHS = {

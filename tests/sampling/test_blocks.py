@@ -8,9 +8,7 @@ import pytest
 from latprof.builder import GraphBuilder
 from latprof.sampling import draw_network, networks
 from latprof.sampling.blocks import (
-    ACTIVATIONS,
     BLOCKS,
-    Net,
     basic_residual,
     classifier,
     dense_growth,
@@ -21,7 +19,10 @@ from latprof.sampling.blocks import (
     shuffle,
     shuffle_unit,
     squeeze_excite,
+    upsampled,
 )
+from latprof.sampling.net import ACTIVATIONS, Net
+from latprof.sampling.tokens import transformer
 
 
 def start(chance, shape=(1, 32, 14, 14), **style):
@@ -76,7 +77,8 @@ def test_a_block_takes_any_map_to_another(block, seed):
     batch, channels, height, width = net.shape(block(net, x))
     assert (batch, height) == (1, width)
     assert channels >= 1
-    assert 1 <= height <= shape[2]
+    largest = 2 * shape[2] if block is upsampled else shape[2]
+    assert 1 <= height <= largest
 
 
 def test_an_inverted_residual_expands_filters_and_projects():
@@ -127,6 +129,26 @@ def test_squeeze_excite_multiplies_each_channel_by_its_gate():
     y = squeeze_excite(net, x)
     assert operators(net, y) == ["mean", "conv", "relu", "conv", "hard_sigmoid", "mul"]
     assert net.shape(y) == net.shape(x)
+
+
+def test_a_transformer_norms_attends_and_comes_back_to_a_map():
+    net, x = start(Choose(0.9))  # one head of 32 channels, no class token
+    y = transformer(net, x)
+    attended = [
+        "layer_norm", "linear", "split", *["reshape", "transpose"] * 3, "attention", "transpose",
+        "reshape", "linear", "add",
+    ]  # fmt: skip
+    mlp = ["layer_norm", "linear", "gelu", "linear", "add"]
+    assert operators(net, y) == [
+        "conv", "reshape", "transpose", *attended, *mlp, "transpose", "reshape",
+    ]  # fmt: skip
+    assert net.shape(y) == (1, 32, 14, 14)
+
+
+def test_a_large_map_is_cut_into_patches_before_it_is_attended():
+    net, x = start(Choose(0.9), (1, 16, 112, 112))
+    y = transformer(net, x)
+    assert net.shape(y) == (1, 32, 28, 28)  # 112² tokens would be too many, 28² are not
 
 
 def test_grouped_channels_are_whole_groups():
