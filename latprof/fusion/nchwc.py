@@ -134,14 +134,30 @@ class Blocked:
         elif name not in self.blocked and name not in self.reordered:
             self.reordered.add(name)
             before = self.launches.producer(name)
-            if (
-                before is not None
-                and self._transposes(before, FROM_CHANNELS_LAST)
-                and self.launches.sole_reader(before) is launch
-            ):
+            alone = before is not None and self.launches.sole_reader(before) is launch
+            turn = self._turn_of_tokens(before) if alone and before is not None else None
+            if before is not None and alone and self._transposes(before, FROM_CHANNELS_LAST):
                 before.op = "reorder_input"  # one that takes the channels last
+            elif before is not None and turn is not None:
+                # The transpose moves behind the reshape, and then takes the channels last too.
+                self.result.remove(turn)
+                self.launches.absorb_before(before, turn)
+                before.calls.remove(turn.main)
+                moved = _reorder(launch, name, "reorder_input", channels_last=True)
+                moved.calls.insert(0, turn.main)
+                self.result.append(moved)
             else:
                 self.result.append(_reorder(launch, name, "reorder_input"))
+
+    def _turn_of_tokens(self, reshape: Launch) -> Launch | None:
+        """The transpose of (batch, tokens, channels) that `reshape` makes a map of, if it does."""
+        if reshape.main.node.op != "reshape" or len(reshape.main.outputs[0].shape) != 4:
+            return None
+        turn = self.launches.producer(reshape.inputs[0])
+        if turn is None or not self._transposes(turn, (0, 2, 1)):
+            return None
+        same_channels = reshape.main.input(0).shape[:2] == reshape.main.outputs[0].shape[:2]
+        return turn if same_channels and self.launches.sole_reader(turn) is reshape else None
 
     def _give_out(self, launch: Launch) -> None:
         if launch.layout == "nchw":
@@ -196,9 +212,12 @@ class Blocked:
         return found
 
 
-def _reorder(near: Launch, name: str, op: str) -> Launch:
+def _reorder(near: Launch, name: str, op: str, *, channels_last: bool = False) -> Launch:
     """A change of layout of tensor `name`, as a launch of its own."""
     tensor = next(t for c in near.calls for t in (*c.activations, *c.outputs) if t.name == name)
+    if channels_last:
+        shape = tuple(tensor.shape[axis] for axis in TO_CHANNELS_LAST)
+        tensor = Tensor(tensor.name, shape, tensor.dtype)
     moved = Tensor(f"{name}/{op}", tensor.shape, tensor.dtype)
     node = Node(moved.name, "copy", (name,), (moved.name,), module=near.main.node.module)
     call = Call(node, (tensor,), (moved,))

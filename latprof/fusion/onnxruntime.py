@@ -40,6 +40,7 @@ def fuse(graph: Graph) -> tuple[Kernel, ...]:
     _fold_pads(launches)
     _fold_constants(launches)
     _join_activations(launches)
+    _join_turned_keys(launches)
     ordered = Blocked(launches).run()
     _join_sums(launches, ordered)
     return tuple(kernel_of(launch) for launch in ordered if not launch.dead)
@@ -108,7 +109,7 @@ def _pads_with_zeros(launch: Launch) -> bool:
 
 def _fold_constants(launches: LaunchList) -> None:
     for launch in launches.all:
-        if launch.main.node.op == "conv" and not launch.dead:
+        if launch.main.node.op in ("conv", "conv_transpose") and not launch.dead:
             while (after := launches.sole_reader(launch)) and _is_per_channel(launch, after):
                 launches.absorb(launch, after)
 
@@ -119,6 +120,8 @@ def _is_per_channel(conv: Launch, after: Launch) -> bool:
     if op == "batch_norm":
         return True
     if op not in ("mul", "add") or len(inputs) != 2 or inputs[1] is None:
+        return False
+    if conv.main.node.op == "conv_transpose":
         return False
     weight = conv.main.input(1).shape
     column = (weight[0], *(1 for _ in weight[2:]))
@@ -138,6 +141,17 @@ def _join_activations(launches: LaunchList) -> None:
         elif launch.main.node.op == "sigmoid" and _is_gate(launch, after):
             launch.op = "silu"
             launches.absorb(launch, after)
+
+
+def _join_turned_keys(launches: LaunchList) -> None:
+    """The transpose of attention's keys becomes one with the turn that attention gives them."""
+    for launch in launches.all:
+        turns = launch.main.node.op == "transpose" and not launch.dead
+        after = launches.sole_reader(launch) if turns else None
+        if after is None or after.main.node.op != "attention":
+            continue
+        if after.main.node.inputs[1] == launch.output:
+            launches.absorb_before(after, launch)
 
 
 def _joins(launch: Launch) -> frozenset[str]:

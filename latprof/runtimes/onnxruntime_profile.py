@@ -70,8 +70,14 @@ def kernel_times(
     waiting = _Nameless(kernels)
     found: dict[str, list[list[float]]] = defaultdict(list)
     unmatched: list[str] = []
+    owners = {launch: _owner(launch, owner) for launch in by_launch}
+    owners |= _reshapes_around_products(owners, details)
+    owners |= {
+        launch: waiting.take(details[launch]) for launch in by_launch if owners[launch] is None
+    }
+    owners |= _moved_transposes(owners, details, kernels)
     for launch, times in by_launch.items():
-        kernel = _owner(launch, owner) or waiting.take(details[launch])
+        kernel = owners[launch]
         if kernel is None:
             unmatched.append(f"{launch} ({details[launch].get('op_name')})")
         else:
@@ -113,12 +119,53 @@ def _owner(launch: str, owner: Mapping[str, str]) -> str | None:
     # Suffixes and prefix are those of NchwcTransformer and GemmActivationFusion. A node may be
     # named so itself, hence the whole name first.
     bare = launch.removesuffix("_nchwc").removesuffix("_bn").removeprefix("fused ")
+    bare = bare.removesuffix("_new_reshape")  # ReshapeFusion: with the reshape before a product
     for name in (launch, bare):
         while name:
             if name in owner:
                 return owner[name]
             name = name.rpartition("/")[0]  # an inner step: node/step
     return None
+
+
+def _reshapes_around_products(
+    owners: Mapping[str, str | None], details: Mapping[str, Mapping[Any, Any]]
+) -> dict[str, str | None]:
+    """Whose the reshapes are that MatMulAddFusion puts before and behind a product of rows.
+
+    They run next to the product, and agree with it in the shape that passes between them.
+    """
+    found: dict[str, str | None] = {}
+    launches = list(owners)
+    for i, launch in enumerate(launches):
+        for prefix, step, mine, its in (
+            ("gemm_input_reshape", 1, "output_type_shape", "input_type_shape"),
+            ("gemm_output_reshape", -1, "input_type_shape", "output_type_shape"),
+        ):
+            if owners[launch] is None and launch.startswith(prefix):
+                near = launches[i + step] if 0 <= i + step < len(launches) else ""
+                rows = _shape(details[launch], mine)
+                if near and rows and _shape(details[near], its) == rows:
+                    found[launch] = owners[near]
+    return found
+
+
+def _moved_transposes(
+    owners: Mapping[str, str | None],
+    details: Mapping[str, Mapping[Any, Any]],
+    kernels: Sequence[Kernel],
+) -> dict[str, str | None]:
+    """Whose the transposes are that the transpose optimizer moved behind sums and joins.
+
+    It gives them new names and new shapes; they keep their order.
+    """
+    lost = [k.name for k in kernels if k.op == "transpose" and k.name not in owners.values()]
+    new = [
+        launch
+        for launch, owner in owners.items()
+        if owner is None and details[launch].get("op_name") == "Transpose"
+    ]
+    return dict(zip(new, lost, strict=True)) if len(new) == len(lost) else {}
 
 
 class _Nameless:
@@ -132,7 +179,7 @@ class _Nameless:
             channels = -(-kernel.in_channels // block) * block
             shape = (kernel.batch, channels, kernel.in_height, kernel.in_width)
             for operator in _NAMELESS.get(kernel.op, ()):
-                self._waiting[operator, _trimmed(shape)].append(kernel.name)
+                self._waiting[operator, _without_ones(shape)].append(kernel.name)
 
     def take(self, details: Mapping[Any, Any]) -> str | None:
         """The next kernel in running order that fits a launch."""
@@ -147,14 +194,12 @@ def _shape(details: Mapping[Any, Any], side: str) -> tuple[int, ...]:
     """The first shape of a list like ``[{"float": [1, 64, 7, 7]}]``, else empty."""
     try:
         sizes = next(iter(details[side][0].values()))
-        return _trimmed(tuple(int(size) for size in sizes))
+        return _without_ones(tuple(int(size) for size in sizes))
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, StopIteration,
             OverflowError):  # fmt: skip
         return ()
 
 
-def _trimmed(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Without the ones at the end, so that (1, 64) and (1, 64, 1, 1) agree."""
-    while shape and shape[-1] == 1:
-        shape = shape[:-1]
-    return shape
+def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Without sizes of one, so that (1, 64) and (1, 64, 1, 1) agree."""
+    return tuple(size for size in shape if size != 1)

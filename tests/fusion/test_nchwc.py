@@ -299,3 +299,14 @@ def test_what_leaves_the_model_leaves_plain_even_if_it_goes_on_blocked(net, laun
     assert launched(net.finish([x, net.conv(x, 32)])) == [
         IN, "pointwise@blocked", OUT, "pointwise@blocked", OUT,
     ]  # fmt: skip
+
+
+def test_tokens_become_a_map_through_a_reorder_that_takes_the_channels_last(net, launched, by_name):
+    x = net.add_one("gelu", [net.linear(net.input((1, 64, 48)), 32)])
+    y = net.add_one("transpose", [x], order=(0, 2, 1))
+    y = net.conv(net.add_one("reshape", [y], shape=(1, 32, 8, 8)), 16, 3)
+    graph = net.finish([y])
+    assert launched(graph) == ["linear", "gelu", "reshape", IN, "conv@blocked", OUT]
+    reorder = by_name(fuse(graph))["reshape/reorder_input"]
+    assert reorder.nodes == ("transpose", "reshape/reorder_input")
+    assert (reorder.in_channels, reorder.in_height, reorder.in_width) == (8, 8, 32)

@@ -260,3 +260,38 @@ def test_a_fused_graph_keeps_the_graph_as_it_was(net):
     before = graph.to_dict()
     assert fuse(graph) == fuse(graph)
     assert graph.to_dict() == before
+
+
+def test_a_norm_joins_a_transposed_convolution_and_an_activation_does_not(net, launched):
+    x = net.input((1, 30, 8, 8))
+    y = net.add_one(
+        "conv_transpose", [x, net.weight(30, 30, 2, 2), net.weight(30)], stride=(2, 2),
+        padding=((0, 0), (0, 0)), dilation=(1, 1), groups=1, output_padding=(0, 0),
+    )  # fmt: skip
+    y = net.add_one("relu", [net.norm(y)])
+    assert launched(net.finish([y])) == ["conv_transpose", "relu"]
+
+
+def test_the_transpose_of_keys_joins_attention(net, launched, by_name):
+    parts = net.add("split", [net.input((1, 9, 192))], {"axis": 2, "sizes": (64, 64, 64)})
+    by_head = [net.add_one("reshape", [part], shape=(1, 9, 2, 32)) for part in parts]
+    turned = [net.add_one("transpose", [part], order=(0, 2, 1, 3)) for part in by_head]
+    graph = net.finish([net.add_one("attention", turned, causal=False)])
+    assert launched(graph) == [
+        "split", *["reshape"] * 3, "transpose", "transpose", "attention",
+    ]  # fmt: skip
+    assert by_name(fuse(graph))["attention"].nodes == ("transpose_1", "attention")
+
+
+def test_a_layer_on_rows_is_one_kernel_with_the_reshapes_around_it(net, launched):
+    x = net.input((1, 9, 64))
+    y = net.linear(net.add_one("gelu", [net.linear(x, 128)]), 64)
+    assert launched(net.finish([y])) == ["linear", "gelu", "linear"]
+
+
+def test_a_transpose_moved_behind_a_sum_is_still_found(net, launched):
+    x = net.conv(net.input((1, 30, 8, 8)), 30, 3)
+    y = net.add_one("reshape", [x], shape=(1, 30, 64))
+    y = net.add_up(net.add_one("transpose", [y], order=(0, 2, 1)), net.weight(1, 64, 30))
+    y = net.linear(y, 16)
+    assert launched(net.finish([y])) == ["conv", "reshape", "transpose", "add", "linear"]

@@ -237,3 +237,43 @@ def test_whatever_a_profile_holds_only_errors_of_ours_come_out(events):
     times = [time for k in found for time in k.times_ms]
     assert all(0 <= time < math.inf for time in times)
     assert all(isinstance(launch, str) for launch in unmatched)
+
+
+ROWS = (
+    Kernel("fc", "linear", in_channels=64, in_height=9, out_channels=8, nodes=("fc",)),
+    Kernel("turn", "transpose", in_channels=9, in_width=8, nodes=("turn",)),
+)
+
+
+def product_of_rows(between: list[int]) -> list[dict]:
+    """A linear layer on 9 rows as ONNX Runtime 1.31 runs it, then a transpose under a new name."""
+    return [
+        node_time("gemm_input_reshape", 1, "Reshape", input=[1, 9, 64], output=between),
+        node_time("fc/product/MatMulAddFusion", 20, "Gemm", input=[9, 64], output=[9, 8]),
+        node_time("gemm_output_reshape_token_4", 2, "Reshape", input=[9, 8], output=[1, 9, 8]),
+        node_time("Transpose_token_7", 5, "Transpose", input=[1, 9, 8], output=[1, 8, 9]),
+    ]
+
+
+def test_reshapes_beside_a_product_of_rows_belong_to_it():
+    (fc, _), unmatched = kernel_times(product_of_rows([9, 64]), ROWS)
+    assert unmatched == ()
+    assert (fc.times_ms, fc.launches) == ((pytest.approx(0.023),), 3)
+
+
+def test_a_reshape_to_other_rows_does_not():
+    (fc, _), unmatched = kernel_times(product_of_rows([18, 32]), ROWS)
+    assert unmatched == ("gemm_input_reshape (Reshape)",)
+    assert fc.launches == 2
+
+
+def test_a_transpose_under_a_new_name_is_the_one_that_is_missing():
+    (_, turn), _ = kernel_times(product_of_rows([9, 64]), ROWS)
+    assert (turn.kernel.name, turn.times_ms) == ("turn", (0.005,))
+
+
+def test_two_new_transposes_for_one_missing_are_left_unmatched():
+    second = node_time("Transpose_token_9", 5, "Transpose", input=[1, 9, 8], output=[1, 8, 9])
+    found, unmatched = kernel_times([*product_of_rows([9, 64]), second], ROWS)
+    assert [times.kernel.name for times in found] == ["fc"]
+    assert unmatched == ("Transpose_token_7 (Transpose)", "Transpose_token_9 (Transpose)")
