@@ -100,6 +100,6 @@ def _reader_version() -> str:
     digest = hashlib.sha256()
     root = Path(__file__).parent
     for folder in ("frontends", "zoo", "ops"):
-        for path in sorted((root / folder).glob("*.py")):
+        for path in sorted((root / folder).rglob("*.py")):
             digest.update(path.read_bytes())
     return digest.hexdigest()

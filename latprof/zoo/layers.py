@@ -35,26 +35,32 @@ def make_divisible(channels: float, divisor: int = 8) -> int:
 class ConvNormActivation(nn.Sequential):
     """Convolution, batch norm and, unless `activation` is None, an activation.
 
-    The convolution has no bias (the norm brings one) and pads so that stride 1 keeps the size.
+    The convolution has no bias (the norm brings one) and, unless `padding` says otherwise, pads so
+    that stride 1 keeps the size.
     """
 
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: int = 1,
+        kernel_size: int | tuple[int, int] = 1,
         *,
         stride: int = 1,
         groups: int = 1,
         activation: type[nn.Module] | None = nn.ReLU,
+        dilation: int = 1,
+        padding: int | None = None,
     ) -> None:
         super().__init__()
+        sides = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
+        keeping = (dilation * (sides[0] // 2), dilation * (sides[1] // 2))
         self.conv = nn.Conv2d(
             in_channels,
             out_channels,
             kernel_size,
             stride=stride,
-            padding=kernel_size // 2,
+            padding=keeping if padding is None else padding,
+            dilation=dilation,
             groups=groups,
             bias=False,
         )
@@ -153,7 +159,7 @@ class ImageClassifier(nn.Module):
     Parameters
     ----------
     features : nn.Module
-        Maps (batch, in_channels, height, width) to (batch, channels, height / 32, width / 32).
+        Maps (batch, in_channels, height, width) to (batch, channels, a smaller height and width).
     classifier : nn.Module
         Maps (batch, channels) to (batch, num_classes).
     """

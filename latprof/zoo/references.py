@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 # Arguments of a reference that no factory sees: they choose the input, not the network.
 _INPUT_ARGUMENTS = {"input": "input=1x3x160x160", "size": "size=160"}
 
+# What a factory calls the height and width of its input, if the network depends on them. A
+# reference says them as size or input.
+_IMAGE_SIZE = "image_size"
+
 
 def parse_reference(reference: str) -> tuple[ZooEntry, dict[str, object], Shape]:
     """Entry, factory arguments and input shape that a reference stands for.
@@ -34,7 +38,8 @@ def parse_reference(reference: str) -> tuple[ZooEntry, dict[str, object], Shape]
     arguments : dict
         All that the factory is to be called with: the entry's own arguments and the given ones.
     input_shape : tuple of int
-        Batch, channels, height, width. Follows ``in_channels`` unless ``input`` says all four.
+        Batch, channels, height, width. Follows ``in_channels`` (of a block: ``channels``) unless
+        ``input`` says all four.
 
     Raises
     ------
@@ -60,7 +65,10 @@ def parse_reference(reference: str) -> tuple[ZooEntry, dict[str, object], Shape]
     input_texts = {key: texts.pop(key) for key in _INPUT_ARGUMENTS if key in texts}
     given = _parse_arguments(entry, texts)
     input_shape = _input_shape(entry, given, input_texts)
-    return entry, {**entry.arguments, **given}, input_shape
+    arguments = {**entry.arguments, **given}
+    if _IMAGE_SIZE in inspect.signature(_load_factory(entry)).parameters:
+        arguments[_IMAGE_SIZE] = input_shape[2:]
+    return entry, arguments, input_shape
 
 
 def build(reference: str) -> tuple[nn.Module, Shape]:
@@ -74,8 +82,9 @@ def build(reference: str) -> tuple[nn.Module, Shape]:
         model = _load_factory(entry)(**arguments)
     except (RuntimeError, TypeError, OverflowError) as error:
         # Sizes beyond this machine's memory, beyond 2**63 and beyond a float, in this order.
+        reason = str(error).partition("\n")[0]  # behind it, torch may list its C++ frames
         raise BadReference(
-            f"{reference!r} could not be built: {error}. Ask for a smaller network."
+            f"{reference!r} could not be built: {reason}. Ask for a smaller network."
         ) from error
     return model.eval(), input_shape
 
@@ -97,11 +106,7 @@ def _split_query(query: str, reference: str) -> dict[str, str]:
 
 def _parse_arguments(entry: ZooEntry, texts: Mapping[str, str]) -> dict[str, object]:
     """Values of `texts`, each of the type of its default in the factory's signature."""
-    defaults = {
-        name: parameter.default
-        for name, parameter in inspect.signature(_load_factory(entry)).parameters.items()
-        if name not in entry.arguments
-    }
+    defaults = default_arguments(entry)
     values: dict[str, object] = {}
     for name, text in texts.items():
         if name in entry.arguments:
@@ -116,19 +121,32 @@ def _parse_arguments(entry: ZooEntry, texts: Mapping[str, str]) -> dict[str, obj
     return values
 
 
+def default_arguments(entry: ZooEntry) -> dict[str, object]:
+    """What a reference to `entry` may set beside its input, and what holds otherwise.
+
+    Imports the factory, and so torch.
+    """
+    return {
+        name: parameter.default
+        for name, parameter in inspect.signature(_load_factory(entry)).parameters.items()
+        if name not in entry.arguments and name != _IMAGE_SIZE
+    }
+
+
 def _parse_value(name: str, text: str, default: object) -> object:
     """`text` as the type of `default`. Every number that describes a network is above 0."""
     parse, kind = _PARSERS[type(default)]
+    example = f"{name}={64 if default is None else default}"
     try:
         value = parse(text)
     except ValueError as error:
         raise BadReference(
-            f"{name}={text} is not {kind}. Give {kind}, such as {name}={default}."
+            f"{name}={text} is not {kind}. Give {kind}, such as {example}."
         ) from error
     # The comparison is false for nan as well.
     if parse in (int, float) and not 0 < value < math.inf:
         raise BadReference(
-            f"{name}={text} makes no network. Give {kind} above 0, such as {name}={default}."
+            f"{name}={text} makes no network. Give {kind} above 0, such as {example}."
         )
     return value
 
@@ -144,6 +162,7 @@ _PARSERS: dict[type, tuple[Callable[[str], Any], str]] = {
     float: (float, "a number"),
     bool: (_parse_bool, "true or false"),
     str: (str, "a word"),
+    type(None): (int, "a whole number"),  # channels that are as many as others unless given
 }
 
 
@@ -153,7 +172,8 @@ def _input_shape(
     if len(input_texts) > 1:
         raise BadReference("input and size both say how large the input is. Give one of them.")
     batch, channels, height, width = entry.input_shape
-    wanted_channels = given.get("in_channels", channels)
+    name = entry.channels_argument
+    wanted_channels = given.get(name, channels)
     assert isinstance(wanted_channels, int)
     if "size" in input_texts:
         (height,) = _parse_sizes("size", input_texts["size"], count=1)
@@ -163,9 +183,9 @@ def _input_shape(
     shape = _parse_sizes("input", input_texts["input"], count=4)
     if shape[1] != wanted_channels:
         raise BadReference(
-            f"input={input_texts['input']} has {shape[1]} channels and the network takes "
-            f"{wanted_channels}. Write batch x channels x height x width, as in "
-            f"{_INPUT_ARGUMENTS['input']}, and in_channels={shape[1]} if that is what you want."
+            f"input={input_texts['input']} has {shape[1]} channels and the {entry.kind} takes "
+            f"{wanted_channels}. Write batch x channels x height x width, as in input=1x"
+            f"{wanted_channels}x160x160, and {name}={shape[1]} if that is what you want."
         )
     return shape
 

@@ -1,9 +1,10 @@
-"""The table of networks that come with latprof."""
+"""The table of networks and blocks that come with latprof."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from latprof.errors import BadReference
 
@@ -12,7 +13,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class ZooEntry:
-    """One network that can be built by name.
+    """One network or block that can be built by name.
 
     Parameters
     ----------
@@ -34,6 +35,10 @@ class ZooEntry:
     compared : str
         What `params` and `macs` were compared with: the paper's table and figure, and the
         implementations that agree to the digit.
+    kind : {"network", "block"}, default="network"
+        A network maps an image to logits; its factory takes `num_classes` and `in_channels`. A
+        block is a part of one and maps features to features; its factory takes `channels`, and
+        `out_channels` that are as many unless given.
     """
 
     name: str
@@ -45,13 +50,19 @@ class ZooEntry:
     params: int | None = None
     macs: int | None = None
     compared: str = ""
+    kind: Literal["network", "block"] = "network"
+
+    @property
+    def channels_argument(self) -> str:
+        """What the factory calls the channels of its input."""
+        return "in_channels" if self.kind == "network" else "channels"
 
 
 ENTRIES: dict[str, ZooEntry] = {}
 
 
 def register(entry: ZooEntry) -> None:
-    """Add one network to `ENTRIES`."""
+    """Add one network or block to `ENTRIES`."""
     if entry.name in ENTRIES:
         raise BadReference(f"a zoo model named {entry.name!r} is registered already.")
     ENTRIES[entry.name] = entry
