@@ -23,12 +23,14 @@ def test_macs_and_params_to_the_digit(name, zoo_graph):
 
 @pytest.mark.parametrize("name", ENTRIES)
 def test_fvcore_counts_the_same_by_its_own_convention(name, zoo_graph, caplog):
-    # Its "flops" are our MACs, plus 2 an element of a batch norm and 1 an input of a pool.
+    # Its "flops" are our MACs without attention, plus 2 an element of a batch norm, 5 of a layer
+    # norm, and 1 an input of a pool.
+    extra = {"batch_norm": 2, "layer_norm": 5, "adaptive_avg_pool": 1}
     graph = zoo_graph(name)
     convention = sum(
         OPS[call.node.op].macs(call)
-        if call.node.op in ("conv", "linear")
-        else {"batch_norm": 2, "adaptive_avg_pool": 1}.get(call.node.op, 0) * call.input(0).elements
+        if call.node.op in ("conv", "conv_transpose", "linear")
+        else extra.get(call.node.op, 0) * call.input(0).elements
         for call in graph.calls
     )
     model, input_shape = build(name)

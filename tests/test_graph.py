@@ -154,7 +154,7 @@ def round_trip(graph):
 def test_a_zoo_network_survives_json(name, zoo_graph):
     graph = zoo_graph(name)
     assert round_trip(graph) == graph
-    assert len(graph.nodes) > 50
+    assert len(graph.nodes) > (50 if ENTRIES[name].kind == "network" else 1)
 
 
 names = st.text(max_size=6)

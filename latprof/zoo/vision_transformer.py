@@ -27,10 +27,11 @@ class Attention(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         batch, tokens, channels = x.shape
-        split = self.query_key_value(x).reshape(
-            batch, tokens, 3, self.heads, channels // self.heads
+        by_head = (batch, tokens, self.heads, channels // self.heads)
+        query, key, value = (
+            part.reshape(by_head).transpose(1, 2)
+            for part in self.query_key_value(x).chunk(3, dim=-1)
         )
-        query, key, value = split.permute(2, 0, 3, 1, 4).unbind(0)
         attended = functional.scaled_dot_product_attention(query, key, value)
         out: torch.Tensor = self.project(attended.transpose(1, 2).reshape(batch, tokens, channels))
         return out

@@ -16,7 +16,13 @@ from latprof.runtimes import RUNTIMES
 from latprof.sampling import draw_network
 
 # One for each factory: widths of one network share every operator.
-ZOO = {entry.factory: name for name, entry in reversed(zoo.ENTRIES.items())}.values()
+# Not SE-ResNet: with drawn weights its gates, half closed, turn rounding errors of 1e-7 into 1e-3
+# (float32 against float64, in PyTorch alone), and its operators are in others.
+ZOO = {
+    entry.factory: name
+    for name, entry in reversed(zoo.ENTRIES.items())
+    if entry.factory != "latprof.zoo.resnet:se_resnet50"
+}.values()
 
 
 def small_graph(op: str = "relu", **attributes: object) -> Graph:
@@ -35,7 +41,9 @@ def test_runtimes_agree_on_random_networks(run_once, assert_close, number):
 
 @pytest.mark.parametrize("name", ZOO)
 def test_runtimes_agree_on_the_zoo(zoo_graph, run_once, assert_close, name):
-    assert_same_outputs(zoo_graph(f"{name}?size=64"), run_once, assert_close)
+    # Inception pads little: of a smaller image nothing would be left.
+    size = 96 if zoo.ENTRIES[name].family == "Inception" else 64
+    assert_same_outputs(zoo_graph(f"{name}?size={size}"), run_once, assert_close)
 
 
 def assert_same_outputs(graph, run_once, assert_close) -> None:

@@ -20,7 +20,12 @@ PARAMS_AND_MACS = {
     "shufflenet_v2_x1_0": (2_278_604, 144_907_992),
     "efficientnet_b0": (5_288_548, 385_814_752),
     "resnet50": (25_557_032, 4_089_184_256),
+    "inception_v3": (23_834_568, 5_713_216_096),
+    "xception": (22_855_952, 8_357_403_496),
 }
+NETWORKS = [name for name, entry in ENTRIES.items() if entry.kind == "network"]
+BLOCKS = [name for name, entry in ENTRIES.items() if entry.kind == "block"]
+WITHOUT_NORMS = {"inception_v1", "squeezenet1_0", "squeezenet1_1"}
 
 
 @pytest.mark.parametrize("name", PARAMS_AND_MACS)
@@ -38,21 +43,31 @@ def test_a_count_says_what_it_was_compared_with(name):
     assert ENTRIES[name].compared
 
 
-@pytest.mark.parametrize("name", ENTRIES)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_maps_one_image_to_a_thousand_logits(name, build_on_meta):
     model, x = build_on_meta(name)
     assert not model.training
-    assert x.shape == (1, 3, 224, 224)
+    assert x.shape == ENTRIES[name].input_shape
     assert model(x).shape == (1, 1000)
 
 
-@pytest.mark.parametrize("name", ENTRIES)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_takes_other_classes_channels_and_sizes(name, build_on_meta):
-    model, x = build_on_meta(f"{name}?num_classes=10&in_channels=1&input=2x1x96x64")
+    model, x = build_on_meta(f"{name}?num_classes=10&in_channels=1&input=2x1x160x128")
     assert model(x).shape == (2, 10)
 
 
-@pytest.mark.parametrize("name", ENTRIES)
+@pytest.mark.parametrize("name", BLOCKS)
+def test_a_block_takes_as_many_channels_as_it_is_told(name, build_on_meta):
+    model, x = build_on_meta(f"{name}?channels=48&size=20")
+    assert x.shape == (1, 48, 20, 20)
+    batch, _, height, width = model(x).shape
+    assert batch == 1
+    assert height == width
+    assert height in (20, 40)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_exports(name, build_on_meta):
     model, x = build_on_meta(name)
     exported = torch.export.export(model, (x,), strict=False)
@@ -61,11 +76,12 @@ def test_a_network_exports(name, build_on_meta):
     assert len(nodes) == len(convolutions)
 
 
-@pytest.mark.parametrize("name", ENTRIES)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_no_norm_scale_is_zero(name):
     model, _ = build(name)
-    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
-    assert norms
+    kinds = (nn.BatchNorm2d, nn.LayerNorm)
+    norms = [module for module in model.modules() if isinstance(module, kinds)]
+    assert bool(norms) == (name not in WITHOUT_NORMS)
     assert all(norm.weight.abs().min() > 0 for norm in norms)
 
 
