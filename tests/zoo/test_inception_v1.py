@@ -17,10 +17,11 @@ def test_the_modules_have_the_operations_of_table_1(build_on_meta):
     for name, part in model.features.named_children():
         with FlopCounterMode(display=False) as counter:
             x = part(x)
-        mega_macs[name.removeprefix("inception_")] = int(counter.get_total_flops() / 2e6 + 0.5)
-    assert mega_macs["reduce2"] + mega_macs["conv2"] == 13 + 347  # 360
-    wanted = {"3a": 128, "3b": 304, "4a": 74, "4b": 88, "4c": 100, "4d": 119, "4e": 170, "5b": 71}
-    assert {name: mega_macs[name] for name in wanted} == wanted
+        mega_macs[name.removeprefix("inception_")] = counter.get_total_flops() / 2e6
+    assert mega_macs["reduce2"] + mega_macs["conv2"] == pytest.approx(360, abs=0.5)
+    wanted = {"3a": 128, "3b": 304, "4a": 73, "4b": 88, "4c": 100, "4d": 119, "4e": 170, "5b": 71}
+    # Some of the table's figures are rounded, and 4a's 73.6 is cut.
+    assert {name: mega_macs[name] for name in wanted} == pytest.approx(wanted, abs=0.7)
 
 
 def test_the_image_shrinks_as_in_table_1(build_on_meta):

@@ -31,7 +31,7 @@ def test_the_image_size_comes_from_the_input():
 
 
 def test_the_image_size_is_not_an_argument_of_its_own():
-    with pytest.raises(BadReference, match="no argument 'image_size'. It has num_classes, "):
+    with pytest.raises(BadReference, match=r"no argument 'image_size'. It has num_classes, "):
         parse_reference("vit_tiny?image_size=96")
 
 
