@@ -24,6 +24,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_MANY = 30  # names that nobody reads in an error, where a hint says how to list them
+
 
 class LatprofError(Exception):
     """Root of everything latprof raises on purpose."""
@@ -66,7 +68,7 @@ class UnknownName(LatprofError):
         said = f"unknown {kind} {name!r}."
         if near:
             said += f" Did you mean {_either(near)}?"
-        elif self.known:
+        elif self.known and not (hint and len(self.known) > _MANY):
             said += f" Known: {', '.join(self.known)}."
         super().__init__(f"{said} {hint}".strip())
 

@@ -14,6 +14,7 @@ COMMANDS = {
     "predict": "Predict a model's latency on a device.",
     "measure": "Build this machine's table of kernels.",
     "fit": "Fit, validate and save a device's cost model.",
+    "zoo": "List the networks and blocks that come with latprof.",
 }
 
 

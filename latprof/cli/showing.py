@@ -50,14 +50,20 @@ def show(
         from latprof.report.text import render_text
 
         limit = None if show_all else 15
-        width = min(shutil.get_terminal_size().columns, WIDEST)
-        click.echo(render_text(data, width=width, color=_wants_color(), limit=limit).rstrip())
+        text = render_text(data, width=terminal_width(), color=wants_color(), limit=limit)
+        click.echo(text.rstrip())
     if page is not None:
         click.echo(f"report: {page}", err=as_json or as_markdown)
     return page
 
 
-def _wants_color() -> bool:
+def terminal_width() -> int:
+    """Columns to fill; 80 where nobody says how many there are."""
+    return min(shutil.get_terminal_size().columns, WIDEST)
+
+
+def wants_color() -> bool:
+    """Whether standard output is a terminal that may be painted."""
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
 

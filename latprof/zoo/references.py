@@ -56,7 +56,7 @@ def parse_reference(reference: str) -> tuple[ZooEntry, dict[str, object], Shape]
     """
     name, has_query, query = reference.partition("?")
     if name not in ENTRIES:
-        raise UnknownName("zoo model", name, ENTRIES)
+        raise UnknownName("zoo model", name, ENTRIES, hint="`latprof zoo` lists them all.")
     entry = ENTRIES[name]
     if not has_query:  # the common case does without importing the factory, and so torch
         return entry, dict(entry.arguments), entry.input_shape
@@ -131,6 +131,11 @@ def default_arguments(entry: ZooEntry) -> dict[str, object]:
         for name, parameter in inspect.signature(_load_factory(entry)).parameters.items()
         if name not in entry.arguments and name != _IMAGE_SIZE
     }
+
+
+def summary(entry: ZooEntry) -> str:
+    """What an entry is, in a line. Imports the factory, and so torch."""
+    return (inspect.getdoc(_load_factory(entry)) or "").partition("\n")[0]
 
 
 def _parse_value(name: str, text: str, default: object) -> object:
