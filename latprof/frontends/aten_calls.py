@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from latprof.builder import GraphBuilder
-from latprof.graph import Graph, Scalar, Tensor
+from latprof.graph import Graph, Scalar, Shape, Tensor
 
 # Operators that only run a graph within the graph under some setting (torch.no_grad, autocast):
 # their inner calls are read as if they stood outside.
@@ -186,3 +186,45 @@ class Translator:
             self._taken[wanted] += 1  # remembered: a file may give a million tensors one name
             name = f"{wanted}_{self._taken[wanted]}"
         return name
+
+
+Translate = Callable[[Translator, AtenCall], None]
+
+
+def axis_of(axis: int, rank: int) -> int:
+    """`axis` counted from the front."""
+    return axis % rank if rank else 0
+
+
+def shape_of(t: Translator, call: AtenCall, key: str = "self") -> Shape:
+    """Shape of an argument that is a tensor."""
+    return t.tensor(call.arguments[key]).shape
+
+
+def emit_first(
+    t: Translator, call: AtenCall, op: str, operands: Sequence[Any], **settings: Any
+) -> None:
+    """`op` gives the first output; the rest (indices, saved statistics) are not costed.
+
+    They are nodes of an unknown operator, and fall out of the graph if nobody reads them.
+    """
+    t.emit(replace(call, outputs=call.outputs[:1]), op, operands, **settings)
+    for extra in call.outputs[1:]:
+        t.emit(replace(call, outputs=(extra,)), f"aten.{call.operator}", operands[:1])
+
+
+def step(
+    t: Translator,
+    call: AtenCall,
+    op: str,
+    operands: Sequence[Any],
+    shape: Shape,
+    said: str,
+    /,
+    **settings: Any,
+) -> Ref:
+    """One node on the way to what `call` gives, where it takes several; `said` names it."""
+    name = f"{call.outputs[0].name}:{said}"
+    inner = Tensor(name, tuple(shape), call.outputs[0].dtype)
+    t.emit(replace(call, outputs=(inner,)), op, operands, **settings)
+    return Ref(name)

@@ -232,8 +232,22 @@ def _trainable(parameter: Any) -> bool:
 
 
 def _known(value: Any) -> Any:
-    """A number; one that was left open when exporting is taken as it was then."""
-    return value.node.hint if isinstance(value, (torch.SymInt, torch.SymFloat)) else value
+    """A number; one that was left open when exporting is taken as it was then.
+
+    One that depends on the data, as how many boxes survive, is taken as the most it can be.
+    """
+    if not isinstance(value, (torch.SymInt, torch.SymFloat)):
+        return value
+    if value.node.hint is not None:
+        return value.node.hint
+    most = value.node.shape_env.bound_sympy(value.node.expr).upper
+    try:
+        return int(most)
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:  # infinite
+        raise CaptureFailed(
+            f"a number {value} depends on the data and has no upper bound, so neither has what it "
+            "steers. Export the network without that part, or with a fixed number in its place."
+        ) from error
 
 
 def _value(value: Any, prefix: str) -> Any:

@@ -40,6 +40,9 @@ ACTIVATION_OPS_PER_ELEMENT = {
     "abs": 1,
     "erf": 1,
     "erfc": 1,
+    "erfinv": 1,
+    "logit": 3,  # log(x / (1 - x))
+    "nan_to_num": 3,  # three comparisons: not a number, too large, too small
     "floor": 1,
     "ceil": 1,
     "round": 1,

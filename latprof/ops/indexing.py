@@ -34,7 +34,9 @@ def _take_along_shapes(call: Call) -> tuple[Shape, ...]:
 
 
 def _scatter_shapes(call: Call) -> tuple[Shape, ...]:
-    call.input(1)
+    # A whole slice is overwritten without indices; the value may be one number for all.
+    call.input(0)
+    axis_of(call)
     return same_shape(call)
 
 
