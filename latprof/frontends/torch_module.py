@@ -20,6 +20,7 @@ from latprof.errors import BadReference, CaptureFailed, ShapeMismatch
 from latprof.frontends.aten import AtenCall, Ref, Translator, module_path, target_name, translate
 from latprof.frontends.aten_calls import WRAPPERS
 from latprof.frontends.inputs import InputSpec, guess_input
+from latprof.frontends.shuffles import join_shuffles
 from latprof.graph import Graph, Role, Tensor
 
 DTYPE_NAMES = {
@@ -85,7 +86,7 @@ def capture(
         for part, training in modes:
             part.training = training
     graph = read_program(program, name=name, source=source)
-    return replace(graph, assumptions=(*assumptions, *graph.assumptions))
+    return replace(join_shuffles(graph), assumptions=(*assumptions, *graph.assumptions))
 
 
 def _example_inputs(
