@@ -179,7 +179,7 @@ INDEXING: dict[str, Translate] = {
          "masked_scatter"),
         _scatter,
     ),
-    **dict.fromkeys(("index_put", "_unsafe_index_put"), _index_put),
+    **dict.fromkeys(("index_put", "_unsafe_index_put", "_index_put_impl"), _index_put),
     **dict.fromkeys(("slice_scatter", "select_scatter"), _write_part),
     "one_hot": _one_hot,
     "tril": _triangle(False),

@@ -7,6 +7,7 @@ from typing import Any
 
 from latprof.frontends.aten_calls import (
     AtenCall,
+    Ref,
     Translate,
     Translator,
     axis_of,
@@ -142,7 +143,8 @@ def _shuffle(t: Translator, call: AtenCall) -> None:
 
 
 def _rename(t: Translator, call: AtenCall) -> None:
-    t.rename(call.outputs[0].name, call.get("self", call.get("input")))
+    source = call.get("self", call.get("input"))
+    t.rename(call.outputs[0].name, source, copied=call.operator == "clone")
 
 
 def _cast(t: Translator, call: AtenCall) -> None:
@@ -184,6 +186,13 @@ def _overwrite(t: Translator, call: AtenCall) -> None:
         t.emit(call, "copy", [source])
     else:
         t.emit(call, "expand", [source], shape=call.outputs[0].shape)
+
+
+def _fill(t: Translator, call: AtenCall) -> None:
+    """One number everywhere, whatever was there."""
+    value = call.get("value", 0)
+    operand = value if isinstance(value, Ref) else Ref(t.scalar(value, call.outputs[0].dtype))
+    t.emit(call, "expand", [operand], shape=call.outputs[0].shape)
 
 
 def _meshgrid(t: Translator, call: AtenCall) -> None:
@@ -252,6 +261,7 @@ MOVEMENTS: dict[str, Translate] = {
     **dict.fromkeys(("pixel_shuffle", "pixel_unshuffle"), _pixel_shuffle),
     **dict.fromkeys(("roll", "flip", "fliplr", "flipud", "rot90"), _copy),
     "copy": _overwrite,
+    **dict.fromkeys(("fill", "zero"), _fill),
     **dict.fromkeys(
         ("zeros", "ones", "full", "empty", "arange", "eye", "linspace", "scalar_tensor",
          "zeros_like", "ones_like", "full_like", "empty_like", "new_zeros", "new_ones",
