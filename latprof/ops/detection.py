@@ -88,6 +88,7 @@ register(
         "ordering",
         _nms_shapes,
         elementwise_ops=_nms_cost,
+        dtypes=("int64",),
         bound="as if no box suppressed another",
     )
 )
