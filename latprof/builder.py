@@ -8,7 +8,7 @@ from typing import Any
 
 from latprof.errors import UnreadableModel
 from latprof.graph import Call, Graph, Node, Tensor
-from latprof.ops import infer_shapes
+from latprof.ops import OPS, infer_shapes
 
 
 class GraphBuilder:
@@ -115,9 +115,10 @@ class GraphBuilder:
                 f"node {node.name!r} of {self.name!r} reads {unknown[0]!r}, which nothing defines."
             )
         inputs = tuple(self._tensors[name] if name else None for name in node.inputs)
-        shapes = infer_shapes(Call(node, inputs, ()))
-        dtype = next((t.dtype for t in inputs if t is not None), "float32")
+        call = Call(node, inputs, ())
+        shapes, spec = infer_shapes(call), OPS[node.op]
         if len(shapes) == 1:
-            return [Tensor(node.name, shapes[0], dtype)]
-        names = [f"{node.name}:{i}" for i in range(len(shapes))]
-        return [Tensor(name, shape, dtype) for name, shape in zip(names, shapes, strict=True)]
+            return [Tensor(node.name, shapes[0], spec.dtype(call, 0))]
+        return [
+            Tensor(f"{node.name}:{i}", shape, spec.dtype(call, i)) for i, shape in enumerate(shapes)
+        ]

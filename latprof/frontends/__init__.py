@@ -13,6 +13,7 @@ from pathlib import Path
 
 from latprof.errors import UnreadableModel
 from latprof.frontends.inputs import InputSpec, parse_input
+from latprof.frontends.shuffles import join_shuffles
 from latprof.frontends.sniff import Kind, sniff
 from latprof.graph import Graph
 
@@ -77,4 +78,4 @@ def read(reference: str, *, inputs: Sequence[InputSpec] = (), trust: bool = Fals
 
 def _checked(graph: object) -> Graph:
     assert isinstance(graph, Graph)
-    return graph
+    return join_shuffles(graph)

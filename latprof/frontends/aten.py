@@ -38,6 +38,8 @@ def translate(translator: Translator, call: AtenCall) -> None:
             translator.emit(call, op, _refs(call.arguments.values()))
         else:
             known(translator, call)
+        if call.in_place:
+            translator.note_write(call)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise CaptureFailed(
             f"{translator.builder.name!r}: cannot read the call of aten.{call.target} that makes "

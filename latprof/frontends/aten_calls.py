@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from latprof.builder import GraphBuilder
-from latprof.graph import Graph, Scalar, Tensor
+from latprof.graph import Graph, Scalar, Shape, Tensor
 
 # Operators that only run a graph within the graph under some setting (torch.no_grad, autocast):
 # their inner calls are read as if they stood outside.
 WRAPPERS = ("wrap_with_set_grad_enabled", "wrap_with_autocast")
+
+# What shares the memory of its first operand: writing into the one changes the other.
+VIEWS = frozenset(
+    {"reshape", "transpose", "expand", "slice", "select", "split", "unbind", "windows",
+     "as_strided"}
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,10 @@ class Translator:
     Results that only rename a tensor (dropout at inference, detach, contiguous) are resolved
     to the original, so that whoever reads the graph sees who really feeds whom.
 
+    A call that overwrites its operand gives, in the graph, a new tensor; whoever reads the operand
+    later reads that. Where the operand is a part of another tensor (``y[:, :2] = 0``), a `write`
+    node says what the whole has become.
+
     A tensor's name in the graph may differ from the one that calls know it by: parameters are
     shown by their path, and what would then be called like one is numbered.
 
@@ -96,6 +106,8 @@ class Translator:
     def __init__(self, name: str, source: str = "") -> None:
         self.builder = GraphBuilder(name, source)
         self._shown: dict[str, str] = {}  # by the names that calls use
+        self._same: dict[str, str] = {}  # names that calls use for one piece of memory
+        self._wholes: dict[str, str] = {}  # what a view, at any remove, is a view of
         self._transposed_weights: dict[str, AtenCall] = {}
         self._taken: Counter[str] = Counter()
         self._scalars = 0
@@ -107,13 +119,37 @@ class Translator:
         """
         self.builder.add_tensor(self._define(tensor, known_as or tensor.name))
 
-    def rename(self, new: str, ref: Ref) -> None:
-        """Let `new` stand for the tensor behind `ref`."""
-        self._shown[new] = self._shown.get(ref.name, ref.name)
+    def rename(self, new: str, ref: Ref, *, copied: bool = False) -> None:
+        """Let `new` stand for the tensor behind `ref`; `copied` if it has memory of its own."""
+        if copied:
+            self._shown[new] = self._shown_as(ref.name)
+        else:
+            self._same[new] = self._known(ref.name)
+
+    def note_write(self, call: AtenCall) -> None:
+        """Let those who read what `call` has overwritten read what it gives, from now on."""
+        target = next(iter(call.arguments.values()), None)
+        if not isinstance(target, Ref):
+            return
+        written, output = self._known(target.name), call.outputs[0].name
+        if self._known(output) == written:
+            return  # it only gives back what it takes
+        part = self._shown_as(output)
+        self._shown[written], self._same[output] = part, written
+        whole = self._wholes.get(written)
+        if whole is not None:
+            before = self.tensor(Ref(whole))
+            known_as = f"{output}:write"
+            after = replace(before, name=known_as, role="activation", values=None)
+            outputs = [self._define(after, known_as)]
+            self.builder.add(
+                "write", [before.name, part], name=known_as, module=call.module, outputs=outputs
+            )
+            self._shown[whole] = outputs[0].name
 
     def name_of(self, ref: Ref) -> str:
         """The tensor that `ref` stands for in the graph."""
-        name = self._shown.get(ref.name, ref.name)
+        name = self._shown_as(ref.name)
         if name in self._transposed_weights and name not in self.builder:
             # Somebody wants the transposed weight itself: only now does it become a node.
             call = self._transposed_weights[name]
@@ -130,7 +166,7 @@ class Translator:
 
     def untransposed(self, ref: Ref) -> Ref | None:
         """The weight whose transpose `ref` is, if it is one."""
-        call = self._transposed_weights.get(self._shown.get(ref.name, ref.name))
+        call = self._transposed_weights.get(self._shown_as(ref.name))
         return None if call is None else call.arguments["self"]
 
     def note_transposed_weight(self, call: AtenCall) -> None:
@@ -142,7 +178,7 @@ class Translator:
 
     def is_weight(self, ref: Ref) -> bool:
         """Whether `ref` is stored with the model."""
-        name = self._shown.get(ref.name, ref.name)
+        name = self._shown_as(ref.name)
         return name in self.builder and self.builder.tensor(name).is_weight
 
     def scalar(self, value: Scalar, like: str = "float32") -> str:
@@ -157,6 +193,7 @@ class Translator:
 
         An operand is a `Ref`, a number, or None for an optional input left out.
         """
+        operands = list(operands)
         like = call.outputs[0].dtype if call.outputs else "float32"
         inputs = [
             self.name_of(value)
@@ -168,11 +205,23 @@ class Translator:
             inputs.pop()
         outputs = [self._define(tensor, tensor.name) for tensor in call.outputs]
         name = outputs[0].name if outputs else op
+        if op in VIEWS and isinstance(operands[0], Ref):
+            base = self._known(operands[0].name)
+            for tensor in call.outputs:
+                self._wholes[tensor.name] = self._wholes.get(base, base)
         self.builder.add(op, inputs, attributes, name=name, module=call.module, outputs=outputs)
 
     def finish(self, outputs: Iterable[str]) -> Graph:
         """The graph, with names resolved."""
         return self.builder.finish([self.name_of(Ref(name)) for name in outputs])
+
+    def _known(self, name: str) -> str:
+        """The name among those for one piece of memory that the others are kept under."""
+        return self._same.get(name, name)
+
+    def _shown_as(self, name: str) -> str:
+        known = self._known(name)
+        return self._shown.get(known, known)
 
     def _define(self, tensor: Tensor, known_as: str) -> Tensor:
         """`tensor` under a name that is free in the graph; calls know it as `known_as`."""
@@ -186,3 +235,45 @@ class Translator:
             self._taken[wanted] += 1  # remembered: a file may give a million tensors one name
             name = f"{wanted}_{self._taken[wanted]}"
         return name
+
+
+Translate = Callable[[Translator, AtenCall], None]
+
+
+def axis_of(axis: int, rank: int) -> int:
+    """`axis` counted from the front."""
+    return axis % rank if rank else 0
+
+
+def shape_of(t: Translator, call: AtenCall, key: str = "self") -> Shape:
+    """Shape of an argument that is a tensor."""
+    return t.tensor(call.arguments[key]).shape
+
+
+def emit_first(
+    t: Translator, call: AtenCall, op: str, operands: Sequence[Any], **settings: Any
+) -> None:
+    """`op` gives the first output; the rest (indices, saved statistics) are not costed.
+
+    They are nodes of an unknown operator, and fall out of the graph if nobody reads them.
+    """
+    t.emit(replace(call, outputs=call.outputs[:1]), op, operands, **settings)
+    for extra in call.outputs[1:]:
+        t.emit(replace(call, outputs=(extra,)), f"aten.{call.operator}", operands[:1])
+
+
+def step(
+    t: Translator,
+    call: AtenCall,
+    op: str,
+    operands: Sequence[Any],
+    shape: Shape,
+    said: str,
+    /,
+    **settings: Any,
+) -> Ref:
+    """One node on the way to what `call` gives, where it takes several; `said` names it."""
+    name = f"{call.outputs[0].name}:{said}"
+    inner = Tensor(name, tuple(shape), call.outputs[0].dtype)
+    t.emit(replace(call, outputs=(inner,)), op, operands, **settings)
+    return Ref(name)

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from latprof.frontends.aten_calls import AtenCall, Ref, Translator
-from latprof.graph import Shape, Tensor
-
-Translate = Callable[[Translator, AtenCall], None]
-
-
-def axis_of(axis: int, rank: int) -> int:
-    """`axis` counted from the front."""
-    return axis % rank if rank else 0
-
-
-def shape_of(t: Translator, call: AtenCall, key: str = "self") -> Shape:
-    """Shape of an argument that is a tensor."""
-    return t.tensor(call.arguments[key]).shape
+from latprof.frontends.aten_calls import (
+    AtenCall,
+    Ref,
+    Translate,
+    Translator,
+    axis_of,
+    shape_of,
+    step,
+)
 
 
 def _transpose(t: Translator, call: AtenCall) -> None:
@@ -71,16 +65,20 @@ def _expand(t: Translator, call: AtenCall) -> None:
 
 
 def _concat(t: Translator, call: AtenCall) -> None:
-    refs = call.arguments["tensors"]
-    if call.operator == "stack":
-        rank = len(call.outputs[0].shape)
-        t.emit(call, "stack", refs, axis=axis_of(call.get("dim", 0), rank))
+    refs, name = call.arguments["tensors"], call.operator
+    rank = len(t.tensor(refs[0]).shape)
+    if name == "stack" or (name in ("vstack", "row_stack", "column_stack") and rank == 1):
+        given = 1 if name == "column_stack" else call.get("dim", 0)
+        t.emit(call, "stack", refs, axis=axis_of(given, rank + 1))
     else:
-        t.emit(call, "concat", refs, axis=axis_of(call.get("dim", 0), len(t.tensor(refs[0]).shape)))
+        given = min(1, rank - 1) if name in ("hstack", "column_stack") else call.get("dim", 0)
+        t.emit(call, "concat", refs, axis=axis_of(given, rank))
 
 
 def _split(t: Translator, call: AtenCall) -> None:
-    axis = axis_of(call.get("dim", 0), len(shape_of(t, call)))
+    rank = len(shape_of(t, call))
+    given = {"hsplit": min(1, rank - 1), "dsplit": 2}.get(call.operator, call.get("dim", 0))
+    axis = axis_of(given, rank)
     sizes = tuple(tensor.shape[axis] for tensor in call.outputs)
     t.emit(call, "split", [call.arguments["self"]], axis=axis, sizes=sizes)
 
@@ -97,13 +95,12 @@ def _slice(t: Translator, call: AtenCall) -> None:
     if call.operator == "narrow":
         stop = call.arguments["start"] % shape[axis] + call.arguments["length"]
     wanted = slice(call.get("start"), stop, call.get("step", 1))
-    start, stop, step = wanted.indices(shape[axis])
-    if (start, stop, step) == (0, shape[axis], 1):
-        t.rename(call.outputs[0].name, call.arguments["self"])
+    start, stop, stride = wanted.indices(shape[axis])
+    source = call.arguments["self"]
+    if (start, stop, stride) == (0, shape[axis], 1):
+        t.rename(call.outputs[0].name, source)
     else:
-        t.emit(
-            call, "slice", [call.arguments["self"]], axis=axis, start=start, stop=stop, step=step
-        )
+        t.emit(call, "slice", [source], axis=axis, start=start, stop=stop, step=stride)
 
 
 def _select(t: Translator, call: AtenCall) -> None:
@@ -146,7 +143,8 @@ def _shuffle(t: Translator, call: AtenCall) -> None:
 
 
 def _rename(t: Translator, call: AtenCall) -> None:
-    t.rename(call.outputs[0].name, call.get("self", call.get("input")))
+    source = call.get("self", call.get("input"))
+    t.rename(call.outputs[0].name, source, copied=call.operator == "clone")
 
 
 def _cast(t: Translator, call: AtenCall) -> None:
@@ -169,31 +167,50 @@ def _pixel_shuffle(t: Translator, call: AtenCall) -> None:
     else:
         split = (*batch, channels, height // r, r, width // r, r)
         order = (*range(n), n, n + 2, n + 4, n + 1, n + 3)
-    pieces = Tensor(f"{output.name}:split", split, output.dtype)
-    moved = Tensor(f"{output.name}:moved", tuple(split[axis] for axis in order), output.dtype)
-    t.emit(replace(call, outputs=(pieces,)), "reshape", [call.arguments["self"]], shape=split)
-    t.emit(replace(call, outputs=(moved,)), "transpose", [Ref(pieces.name)], order=order)
-    t.emit(call, "reshape", [Ref(moved.name)], shape=output.shape)
+    pieces = step(t, call, "reshape", [call.arguments["self"]], split, "split", shape=split)
+    turned = tuple(split[axis] for axis in order)
+    moved = step(t, call, "transpose", [pieces], turned, "moved", order=order)
+    t.emit(call, "reshape", [moved], shape=output.shape)
 
 
 def _copy(t: Translator, call: AtenCall) -> None:
-    """roll, flip: every element moves, none is computed. copy_: the source takes over."""
-    t.emit(call, "copy", [call.arguments["src" if call.operator == "copy" else "self"]])
+    """Every element moves to another place, none is computed."""
+    settings = {key: call.get(key) for key in ("shifts", "dims", "k") if call.get(key) is not None}
+    t.emit(call, "copy", [call.arguments["self"]], kind=call.operator, **settings)
 
 
-def _index_select(t: Translator, call: AtenCall) -> None:
-    axis = axis_of(call.get("dim", 0), len(shape_of(t, call)))
-    t.emit(call, "gather", [call.arguments["self"], call.arguments["index"]], axis=axis)
-
-
-def _index(t: Translator, call: AtenCall) -> None:
-    """``x[:, indices]``; with several index tensors no operator of ours says it."""
-    given = [(axis, ref) for axis, ref in enumerate(call.arguments["indices"]) if ref is not None]
-    axis, ref = given[0]
-    if len(given) == 1 and t.tensor(ref).dtype != "bool":
-        t.emit(call, "gather", [call.arguments["self"], ref], axis=axis)
+def _overwrite(t: Translator, call: AtenCall) -> None:
+    """The source takes over; it stretches to what it overwrites."""
+    source = call.arguments["src"]
+    if t.tensor(source).shape == call.outputs[0].shape:
+        t.emit(call, "copy", [source])
     else:
-        t.emit(call, "aten.index", [call.arguments["self"], *(ref for _, ref in given)])
+        t.emit(call, "expand", [source], shape=call.outputs[0].shape)
+
+
+def _fill(t: Translator, call: AtenCall) -> None:
+    """One number everywhere, whatever was there."""
+    value = call.get("value", 0)
+    operand = value if isinstance(value, Ref) else Ref(t.scalar(value, call.outputs[0].dtype))
+    t.emit(call, "expand", [operand], shape=call.outputs[0].shape)
+
+
+def _meshgrid(t: Translator, call: AtenCall) -> None:
+    """Every line of coordinates stretched over the whole grid."""
+    rank = len(call.outputs)
+    lines = call.arguments["tensors"]
+    for i, (output, line) in enumerate(zip(call.outputs, lines, strict=True)):
+        # indexing="xy" exchanges the first two axes.
+        place = 1 - i if call.get("indexing", "ij") == "xy" and i < 2 and rank > 1 else i
+        shape = tuple(output.shape[place] if axis == place else 1 for axis in range(rank))
+        one = replace(call, outputs=(output,))
+        stood = step(t, one, "reshape", [line], shape, "stood", shape=shape)
+        t.emit(one, "expand", [stood], shape=output.shape)
+
+
+def _broadcast(t: Translator, call: AtenCall) -> None:
+    for output, ref in zip(call.outputs, call.arguments["tensors"], strict=True):
+        _expand(t, replace(call, arguments={"self": ref}, outputs=(output,)))
 
 
 def _constant(t: Translator, call: AtenCall) -> None:
@@ -206,19 +223,24 @@ def _constant(t: Translator, call: AtenCall) -> None:
 
 MOVEMENTS: dict[str, Translate] = {
     **dict.fromkeys(
-        ("t", "transpose", "permute", "swapaxes", "swapdims", "numpy_T", "mT", "movedim",
-         "moveaxis"),
+        ("t", "transpose", "permute", "swapaxes", "swapdims", "numpy_T", "mT", "mH", "adjoint",
+         "movedim", "moveaxis"),
         _transpose,
     ),
     **dict.fromkeys(
         ("view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "_unsafe_view",
-         "view_as", "reshape_as", "ravel"),
+         "view_as", "reshape_as", "ravel", "atleast_1d", "atleast_2d", "atleast_3d"),
         _reshape,
     ),
     **dict.fromkeys(("expand", "expand_as", "broadcast_to"), _expand),
-    **dict.fromkeys(("cat", "concat", "concatenate", "stack"), _concat),
     **dict.fromkeys(
-        ("split", "split_with_sizes", "chunk", "tensor_split", "unsafe_chunk", "unsafe_split"),
+        ("cat", "concat", "concatenate", "stack", "hstack", "vstack", "row_stack",
+         "column_stack"),
+        _concat,
+    ),
+    **dict.fromkeys(
+        ("split", "split_with_sizes", "chunk", "tensor_split", "unsafe_chunk", "unsafe_split",
+         "hsplit", "vsplit", "dsplit"),
         _split,
     ),
     "unbind": _unbind,
@@ -228,24 +250,29 @@ MOVEMENTS: dict[str, Translate] = {
     **dict.fromkeys(
         ("upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d", "upsample_linear1d",
          "upsample_bilinear2d", "upsample_bicubic2d", "upsample_trilinear3d",
-         "_upsample_nearest_exact2d", "_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa",
+         "_upsample_nearest_exact1d", "_upsample_nearest_exact2d", "_upsample_nearest_exact3d",
+         "_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa",
          "interpolate"),
         _resize,
     ),
-    "channel_shuffle": _shuffle,
+    "meshgrid": _meshgrid,
+    "broadcast_tensors": _broadcast,
+    **dict.fromkeys(("channel_shuffle", "native_channel_shuffle"), _shuffle),
     **dict.fromkeys(("pixel_shuffle", "pixel_unshuffle"), _pixel_shuffle),
-    **dict.fromkeys(("roll", "flip", "copy"), _copy),
-    "index_select": _index_select,
-    "index": _index,
+    **dict.fromkeys(("roll", "flip", "fliplr", "flipud", "rot90"), _copy),
+    "copy": _overwrite,
+    **dict.fromkeys(("fill", "zero"), _fill),
     **dict.fromkeys(
         ("zeros", "ones", "full", "empty", "arange", "eye", "linspace", "scalar_tensor",
          "zeros_like", "ones_like", "full_like", "empty_like", "new_zeros", "new_ones",
-         "new_full", "new_empty"),
+         "new_full", "new_empty", "empty_permuted", "empty_strided", "new_empty_strided",
+         "tril_indices", "triu_indices", "logspace", "hann_window"),
         _constant,
     ),
     **dict.fromkeys(
-        ("dropout", "feature_dropout", "alpha_dropout", "detach", "contiguous", "clone", "alias",
-         "lift_fresh_copy", "identity"),
+        ("dropout", "native_dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout",
+         "detach", "contiguous", "clone", "alias", "lift_fresh_copy", "identity", "positive",
+         "resolve_conj", "resolve_neg"),
         _rename,
     ),
     **dict.fromkeys(("to", "_to_copy", "type_as", "float", "half"), _cast),

@@ -20,6 +20,7 @@ from latprof.errors import BadReference, CaptureFailed, ShapeMismatch
 from latprof.frontends.aten import AtenCall, Ref, Translator, module_path, target_name, translate
 from latprof.frontends.aten_calls import WRAPPERS
 from latprof.frontends.inputs import InputSpec, guess_input
+from latprof.frontends.shuffles import join_shuffles
 from latprof.graph import Graph, Role, Tensor
 
 DTYPE_NAMES = {
@@ -85,7 +86,7 @@ def capture(
         for part, training in modes:
             part.training = training
     graph = read_program(program, name=name, source=source)
-    return replace(graph, assumptions=(*assumptions, *graph.assumptions))
+    return replace(join_shuffles(graph), assumptions=(*assumptions, *graph.assumptions))
 
 
 def _example_inputs(
@@ -232,8 +233,22 @@ def _trainable(parameter: Any) -> bool:
 
 
 def _known(value: Any) -> Any:
-    """A number; one that was left open when exporting is taken as it was then."""
-    return value.node.hint if isinstance(value, (torch.SymInt, torch.SymFloat)) else value
+    """A number; one that was left open when exporting is taken as it was then.
+
+    One that depends on the data, as how many boxes survive, is taken as the most it can be.
+    """
+    if not isinstance(value, (torch.SymInt, torch.SymFloat)):
+        return value
+    if value.node.hint is not None:
+        return value.node.hint
+    most = value.node.shape_env.bound_sympy(value.node.expr).upper
+    try:
+        return int(most)
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:  # infinite
+        raise CaptureFailed(
+            f"a number {value} depends on the data and has no upper bound, so neither has what it "
+            "steers. Export the network without that part, or with a fixed number in its place."
+        ) from error
 
 
 def _value(value: Any, prefix: str) -> Any:

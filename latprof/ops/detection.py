@@ -59,8 +59,9 @@ def _roi_align_shapes(call: Call) -> tuple[Shape, ...]:
 def _roi_align_ops(call: Call) -> int:
     # Mean of ratio² samples a bin, each of four neighbours weighted and added (He et al., Mask
     # R-CNN, arXiv 1703.06870, 3). Without a set ratio it follows the region: at most the map.
-    samples = _sampling_ratio(call) ** 2
-    if _sampling_ratio(call) <= 0:
+    ratio = _sampling_ratio(call)
+    samples = ratio * ratio
+    if ratio <= 0:
         pairs = zip(call.input(0).shape[-2:], call.outputs[0].shape[-2:], strict=True)
         samples = math.prod(-(-whole // max(1, bins)) for whole, bins in pairs)
     return output_elements(call) * samples * 8
@@ -78,7 +79,7 @@ def _grid_sample_ops(call: Call) -> int:
     # Spatial transformer networks, arXiv 1506.02025, eq. 5), or takes the nearest.
     spatial = len(call.input(0).shape) - 2
     reach = {"nearest": 0, "cubic": 4, "bicubic": 4}.get(str(call.attributes.get("mode")), 2)
-    return output_elements(call) * max(1, 2 * reach**spatial)
+    return output_elements(call) * max(1, 2 * math.prod([reach] * spatial))
 
 
 register(
@@ -87,6 +88,7 @@ register(
         "ordering",
         _nms_shapes,
         elementwise_ops=_nms_cost,
+        dtypes=("int64",),
         bound="as if no box suppressed another",
     )
 )

@@ -40,6 +40,9 @@ ACTIVATION_OPS_PER_ELEMENT = {
     "abs": 1,
     "erf": 1,
     "erfc": 1,
+    "erfinv": 1,
+    "logit": 3,  # log(x / (1 - x))
+    "nan_to_num": 3,  # three comparisons: not a number, too large, too small
     "floor": 1,
     "ceil": 1,
     "round": 1,
@@ -96,6 +99,10 @@ TERNARY_OPS_PER_ELEMENT = {
 }
 
 
+# What gives true or false.
+TRUTHS = frozenset({"greater", "less", "equal", "isnan", "isinf", "isfinite"})
+
+
 def _broadcast_shapes(call: Call) -> tuple[Shape, ...]:
     call.input(0)  # no operand at all is a mistake, not a scalar
     return (broadcast(*(tensor.shape for tensor in call.inputs if tensor is not None)),)
@@ -120,18 +127,32 @@ def _glu_ops(call: Call) -> int:
     return 5 * output_elements(call)
 
 
+def _dtypes(name: str) -> tuple[str | int, ...]:
+    if name in TRUTHS:
+        return ("bool",)
+    return (1,) if name == "where" else ()
+
+
 def _register_activation(name: str, per_element: int) -> None:
     def ops(call: Call) -> int:
         return per_element * output_elements(call)
 
-    register(OpSpec(name, "activation", same_shape, elementwise_ops=ops))
+    register(OpSpec(name, "activation", same_shape, elementwise_ops=ops, dtypes=_dtypes(name)))
 
 
 for _name, _per_element in ACTIVATION_OPS_PER_ELEMENT.items():
     _register_activation(_name, _per_element)
 
 for _name in (*BINARY, "where"):
-    register(OpSpec(_name, "elementwise", _broadcast_shapes, elementwise_ops=output_elements))
+    register(
+        OpSpec(
+            _name,
+            "elementwise",
+            _broadcast_shapes,
+            elementwise_ops=output_elements,
+            dtypes=_dtypes(_name),
+        )
+    )
 
 for _name, _per_element in TERNARY_OPS_PER_ELEMENT.items():
     _register_ternary(_name, _per_element)

@@ -34,7 +34,9 @@ def _take_along_shapes(call: Call) -> tuple[Shape, ...]:
 
 
 def _scatter_shapes(call: Call) -> tuple[Shape, ...]:
-    call.input(1)
+    # A whole slice is overwritten without indices; the value may be one number for all.
+    call.input(0)
+    axis_of(call)
     return same_shape(call)
 
 
@@ -123,3 +125,6 @@ register(OpSpec("fold", "pool", _fold_shapes, elementwise_ops=_fold_ops))
 register(OpSpec("one_hot", "elementwise", _one_hot_shapes, elementwise_ops=output_elements))
 register(OpSpec("as_strided", "view", _strided_shapes))
 register(OpSpec("windows", "view", _windows_shapes))
+# What a tensor holds once a part of it, the second input, has been overwritten in place; the
+# writing itself is what the node that gives the part does.
+register(OpSpec("write", "view", same_shape))

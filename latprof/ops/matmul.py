@@ -37,9 +37,11 @@ def _bias_adds(call: Call) -> int:
 
 def _matmul_shapes(call: Call) -> tuple[Shape, ...]:
     a, b = call.input(0).shape, call.input(1).shape
-    if a[-1] != b[-2]:
+    # A lone vector is a row on the left, a column on the right (numpy.matmul's rule).
+    rows, columns = a[-2:-1], b[-1:] if len(b) > 1 else ()
+    if a[-1] != b[-2 if len(b) > 1 else -1]:
         raise ShapeMismatch(f"node {call.node.name!r}: cannot multiply {a} by {b}.")
-    return ((*broadcast(a[:-2], b[:-2]), a[-2], b[-1]),)
+    return ((*broadcast(a[:-2], b[:-2]), *rows, *columns),)
 
 
 def _matmul_macs(call: Call) -> int:

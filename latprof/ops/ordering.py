@@ -68,17 +68,23 @@ def _nonzero_ops(call: Call) -> int:
     return call.input(0).elements
 
 
-register(OpSpec("sort", "ordering", _sort_shapes, elementwise_ops=_sort_ops))
-register(OpSpec("argsort", "ordering", _sort_shapes, elementwise_ops=_sort_ops))
-register(OpSpec("topk", "ordering", _topk_shapes, elementwise_ops=_topk_ops))
-register(OpSpec("kth_value", "ordering", _kth_shapes, elementwise_ops=_kth_ops))
-register(OpSpec("searchsorted", "ordering", _search_shapes, elementwise_ops=_search_ops))
+_INDICES = ("int64",)
+_VALUES_AND_INDICES = (0, "int64")
+for _name, _shapes, _ops, _dtypes in (
+    ("sort", _sort_shapes, _sort_ops, _VALUES_AND_INDICES),
+    ("argsort", _sort_shapes, _sort_ops, _INDICES),
+    ("topk", _topk_shapes, _topk_ops, _VALUES_AND_INDICES),
+    ("kth_value", _kth_shapes, _kth_ops, _VALUES_AND_INDICES),
+    ("searchsorted", _search_shapes, _search_ops, _INDICES),
+):
+    register(OpSpec(_name, "ordering", _shapes, elementwise_ops=_ops, dtypes=_dtypes))
 register(
     OpSpec(
         "nonzero",
         "ordering",
         _nonzero_shapes,
         elementwise_ops=_nonzero_ops,
+        dtypes=_INDICES,
         bound="as if no element were zero",
     )
 )

@@ -74,21 +74,18 @@ for _name in ("max_pool", "avg_pool"):
     register(OpSpec(_name, "pool", _window_shapes, elementwise_ops=_window_ops))
 for _name in ("adaptive_avg_pool", "adaptive_max_pool"):
     register(OpSpec(_name, "pool", _adaptive_shapes, elementwise_ops=_input_elements))
-for _name in (
-    "mean",
-    "sum",
-    "max",
-    "min",
-    "prod",
-    "argmax",
-    "argmin",
-    "norm",
-    "var",
-    "std",
-    "all",
-    "any",
-):
-    register(OpSpec(_name, "reduction", _reduction_shapes, elementwise_ops=_input_elements))
+_REDUCTIONS = ("mean", "sum", "max", "min", "prod", "norm", "var", "std")
+_GIVEN: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(_REDUCTIONS, ()),
+    **dict.fromkeys(("argmax", "argmin"), ("int64",)),
+    **dict.fromkeys(("all", "any"), ("bool",)),
+}
+for _name, _dtypes in _GIVEN.items():
+    register(
+        OpSpec(
+            _name, "reduction", _reduction_shapes, elementwise_ops=_input_elements, dtypes=_dtypes
+        )
+    )
 for _name in ("softmax", "log_softmax"):
     register(OpSpec(_name, "reduction", same_shape, elementwise_ops=_softmax_ops))
 register(OpSpec("logsumexp", "reduction", _reduction_shapes, elementwise_ops=_logsumexp_ops))

@@ -48,6 +48,9 @@ class OpSpec:
     elementwise_ops : callable
         Scalar operations outside the multiply-accumulates: one per arithmetic operation of
         the defining formula, whatever the hardware makes of it.
+    dtypes : tuple of str or int
+        Type of each output, where that is not the first input's: by name, or as the number of
+        the input that has it.
     bound : str
         Where size and cost depend on the numbers that pass through, and what is told is the
         most it can be: what was taken for granted, as in "as if no element were zero".
@@ -58,7 +61,18 @@ class OpSpec:
     shapes: Callable[[Call], tuple[Shape, ...]]
     macs: Callable[[Call], int] = _nothing
     elementwise_ops: Callable[[Call], int] = _nothing
+    dtypes: tuple[str | int, ...] = ()
     bound: str = ""
+
+    def dtype(self, call: Call, output: int) -> str:
+        """Type of an output of `call`, as far as its inputs tell."""
+        said = self.dtypes[output] if output < len(self.dtypes) else ""
+        if isinstance(said, str) and said:
+            return said
+        if isinstance(said, int) and said < len(call.inputs):
+            tensor = call.inputs[said]
+            return "float32" if tensor is None else tensor.dtype
+        return next((t.dtype for t in call.inputs if t is not None), "float32")
 
     def bytes_read(self, call: Call) -> int:
         """Bytes of activations and weights read, each tensor once."""

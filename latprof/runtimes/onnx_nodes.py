@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from latprof.runtimes.weights import NUMPY_DTYPES, norm_scales, weight_values
 OPSET = 20
 IR_VERSION = 10
 
-_ONNX_TYPES = {
+ONNX_TYPES = {
     "float64": TensorProto.DOUBLE,
     "float32": TensorProto.FLOAT,
     "float16": TensorProto.FLOAT16,
@@ -72,18 +72,30 @@ class Writer:
         return [self.operand(tensor) for tensor in call.inputs]
 
     def node(
-        self, op: str, call: Call, inputs: Sequence[str], *, suffix: str = "", **attributes: Any
+        self,
+        op: str,
+        call: Call,
+        inputs: Sequence[str],
+        *,
+        suffix: str = "",
+        output: int | None = None,
+        **attributes: Any,
     ) -> str:
-        """One ONNX node; with a `suffix` it is an inner step and gives an inner tensor."""
+        """One ONNX node; with a `suffix` it is an inner step and gives an inner tensor.
+
+        With `output` it gives that one of the call's outputs instead.
+        """
         name = call.node.name + suffix
-        outputs = [name] if suffix else [self.value(output) for output in call.node.outputs]
+        outputs = [name] if suffix else [self.value(given) for given in call.node.outputs]
+        if output is not None:
+            outputs = [self.value(call.node.outputs[output])]
         self.nodes.append(helper.make_node(op, list(inputs), outputs, name=name, **attributes))
         return outputs[0]
 
     def finish(self) -> onnx.ModelProto:
         def value(name: str) -> onnx.ValueInfoProto:
             tensor = self.graph.tensors[name]
-            kind = _ONNX_TYPES[tensor.dtype]
+            kind = ONNX_TYPES[tensor.dtype]
             return helper.make_tensor_value_info(self.operand(tensor), kind, list(tensor.shape))
 
         proto = helper.make_graph(
@@ -97,3 +109,16 @@ class Writer:
         return helper.make_model(
             proto, opset_imports=opsets, ir_version=IR_VERSION, producer_name="latprof"
         )
+
+
+Write = Callable[[Writer, Call], object]
+
+
+def simple(op: str, **attributes: Any) -> Write:
+    """An operator that ONNX has under a name of its own."""
+    return lambda w, call: w.node(op, call, w.operands(call), **attributes)
+
+
+def flat_pads(pads: Sequence[Sequence[int]]) -> list[int]:
+    """All beginnings, then all ends, as ONNX lists them."""
+    return [pair[0] for pair in pads] + [pair[1] for pair in pads]

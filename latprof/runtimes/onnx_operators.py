@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from latprof.errors import UnsupportedOp
 from latprof.graph import Call, Tensor
-from latprof.runtimes.onnx_nodes import Writer
-
-Write = Callable[[Writer, Call], object]
-
-
-def _flat_pads(pads: Sequence[Sequence[int]]) -> list[int]:
-    # ONNX lists all beginnings, then all ends.
-    return [pair[0] for pair in pads] + [pair[1] for pair in pads]
+from latprof.runtimes.onnx_movements import MOVEMENT_WRITERS
+from latprof.runtimes.onnx_nodes import Write, Writer, flat_pads, simple
 
 
 def _conv(w: Writer, call: Call) -> None:
@@ -29,7 +22,7 @@ def _conv(w: Writer, call: Call) -> None:
         "strides": list(a.get("stride", ones)),
         "dilations": list(a.get("dilation", ones)),
         "group": int(a.get("groups", 1)),
-        "pads": _flat_pads(a["padding"]) if "padding" in a else none * 2,
+        "pads": flat_pads(a["padding"]) if "padding" in a else none * 2,
     }
     if call.node.op == "conv_transpose":
         settings["output_padding"] = list(a.get("output_padding", none))
@@ -140,17 +133,13 @@ def _rsqrt(w: Writer, call: Call) -> None:
     w.node("Reciprocal", call, [w.node("Sqrt", call, w.operands(call), suffix="/sqrt")])
 
 
-def _simple(op: str, **attributes: Any) -> Write:
-    return lambda w, call: w.node(op, call, w.operands(call), **attributes)
-
-
 def _pool(w: Writer, call: Call) -> None:
     a = call.attributes
     none = [0] * len(a["kernel"])
     settings: dict[str, Any] = {
         "kernel_shape": list(a["kernel"]),
         "strides": list(a.get("stride", a["kernel"])),
-        "pads": _flat_pads(a["padding"]) if "padding" in a else none * 2,
+        "pads": flat_pads(a["padding"]) if "padding" in a else none * 2,
         "ceil_mode": int(a.get("ceil_mode", False)),
     }
     if call.node.op == "max_pool":
@@ -191,106 +180,99 @@ def _reduce(op: str) -> Write:
     return write
 
 
-def _reshape(w: Writer, call: Call) -> None:
-    shape = w.constant(f"{call.node.name}/shape", list(call.outputs[0].shape))
-    w.node("Reshape", call, [w.operand(call.input(0)), shape])
-
-
-def _expand(w: Writer, call: Call) -> None:
-    shape = w.constant(f"{call.node.name}/shape", list(call.outputs[0].shape))
-    w.node("Expand", call, [w.operand(call.input(0)), shape])
-
-
-def _transpose(w: Writer, call: Call) -> None:
-    w.node("Transpose", call, w.operands(call), perm=list(call.attributes["order"]))
-
-
-def _shuffle(w: Writer, call: Call) -> None:
-    batch, channels, *rest = call.input(0).shape
-    groups = int(call.attributes["groups"])
-    name = call.node.name
-    split = w.constant(f"{name}/split", [batch, groups, channels // groups, *rest])
-    whole = w.constant(f"{name}/whole", [batch, channels, *rest])
-    order = [0, 2, 1, *range(3, 3 + len(rest))]
-    apart = w.node("Reshape", call, [w.operand(call.input(0)), split], suffix="/apart")
-    turned = w.node("Transpose", call, [apart], suffix="/turned", perm=order)
-    w.node("Reshape", call, [turned, whole])
-
-
-def _concat(w: Writer, call: Call) -> None:
-    w.node("Concat", call, w.operands(call), axis=int(call.attributes["axis"]))
-
-
-def _stack(w: Writer, call: Call) -> None:
-    axis = w.constant(f"{call.node.name}/axis", [int(call.attributes["axis"])])
-    parts = [
-        w.node("Unsqueeze", call, [name, axis], suffix=f"/part{i}")
-        for i, name in enumerate(w.operands(call))
-    ]
-    w.node("Concat", call, parts, axis=int(call.attributes["axis"]))
-
-
-def _split(w: Writer, call: Call) -> None:
-    sizes = w.constant(f"{call.node.name}/sizes", list(call.attributes["sizes"]))
-    axis = int(call.attributes["axis"])
-    w.node("Split", call, [w.operand(call.input(0)), sizes], axis=axis)
-
-
-def _slice(w: Writer, call: Call) -> None:
-    a, name = call.attributes, call.node.name
-    bounds = [
-        w.constant(f"{name}/{key}", [int(a[key])]) for key in ("start", "stop", "axis", "step")
-    ]
-    w.node("Slice", call, [w.operand(call.input(0)), *bounds])
-
-
-def _select(w: Writer, call: Call) -> None:
-    index = w.constant(f"{call.node.name}/index", int(call.attributes["index"]))
-    axis = int(call.attributes["axis"])
-    w.node("Gather", call, [w.operand(call.input(0)), index], axis=axis)
-
-
-_PAD_MODES = {
-    "constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap",
-}  # fmt: skip
-
-
-def _pad(w: Writer, call: Call) -> None:
-    a, name = call.attributes, call.node.name
-    pads = w.constant(f"{name}/pads", _flat_pads(a["padding"]))
-    mode = _PAD_MODES[a.get("mode", "constant")]
-    x = call.input(0)
-    inputs = [w.operand(x), pads]
-    if mode == "constant":
-        inputs.append(w.constant(f"{name}/value", a.get("value", 0.0), like=x))
-    w.node("Pad", call, inputs, mode=mode)
-
-
-def _resize(w: Writer, call: Call) -> None:
-    a, name = call.attributes, call.node.name
-    sizes = w.constant(f"{name}/sizes", list(call.outputs[0].shape))
-    how = "align_corners" if a.get("align_corners") else "pytorch_half_pixel"
-    if a["mode"] == "nearest":
-        how = "asymmetric"
-    w.node(
-        "Resize",
-        call,
-        [w.operand(call.input(0)), "", "", sizes],
-        mode=a["mode"],
-        coordinate_transformation_mode=how,
-        nearest_mode="floor",
-    )
-
-
-def _gather(w: Writer, call: Call) -> None:
-    w.node("Gather", call, w.operands(call)[:2], axis=int(call.attributes.get("axis", 0)))
-
-
 def _prelu(w: Writer, call: Call) -> None:
     spread = (-1,) + (1,) * (len(call.input(0).shape) - 2)
     shape = w.constant(f"{call.node.name}/shape", list(spread))
     slope = w.node("Reshape", call, [w.operand(call.input(1)), shape], suffix="/slope")
     w.node("PRelu", call, [w.operand(call.input(0)), slope])
+
+
+def _logical(op: str) -> Write:
+    def write(w: Writer, call: Call) -> None:
+        name = {"and": "And", "or": "Or", "xor": "Xor"}[op]
+        name = name if call.input(0).dtype == "bool" else f"Bitwise{name}"
+        w.node(name, call, w.operands(call))
+
+    return write
+
+
+def _glu(w: Writer, call: Call) -> None:
+    axis, half = int(call.attributes["axis"]), call.outputs[0].shape
+    name, x = call.node.name, w.operand(call.input(0))
+    axes = w.constant(f"{name}/axis", [axis])
+    ends = [w.constant(f"{name}/{i}", [i * half[axis]]) for i in range(3)]
+    first, second = (
+        w.node("Slice", call, [x, *ends[i : i + 2], axes], suffix=f"/half{i}") for i in range(2)
+    )
+    gate = w.node("Sigmoid", call, [second], suffix="/gate")
+    w.node("Mul", call, [first, gate])
+
+
+def _norm_weights(w: Writer, call: Call) -> list[Tensor | None]:
+    given = list(call.inputs[1:3])
+    return given + [None] * (2 - len(given))
+
+
+def _group_norm(w: Writer, call: Call) -> None:
+    """An instance norm of each group, then the scale and shift of each channel."""
+    x, groups, name = call.input(0), int(call.attributes["groups"]), call.node.name
+    apart = w.constant(f"{name}/apart", [x.shape[0], groups, -1])
+    whole = w.constant(f"{name}/whole", list(x.shape))
+    ones = w.constant(f"{name}/ones", np.ones(groups), like=x)
+    zeros = w.constant(f"{name}/zeros", np.zeros(groups), like=x)
+    y = w.node("Reshape", call, [w.operand(x), apart], suffix="/groups")
+    eps = float(call.attributes["eps"])
+    y = w.node("InstanceNormalization", call, [y, ones, zeros], suffix="/norm", epsilon=eps)
+    steps = [("Mul", "/scaled", _norm_weights(w, call)[0]), ("Add", "", _norm_weights(w, call)[1])]
+    kept = [(op, suffix, tensor) for op, suffix, tensor in steps if tensor is not None]
+    y = w.node("Reshape", call, [y, whole], suffix="/joined" if kept else "")
+    for i, (op, suffix, tensor) in enumerate(kept):
+        column = [-1, *(1 for _ in x.shape[2:])]
+        # Stored as a column: what can be computed while loading costs nothing.
+        shape = w.constant(f"{name}/column", column)
+        wide = w.node("Reshape", call, [w.operand(tensor), shape], suffix=f"/column{i}")
+        y = w.node(op, call, [y, wide], suffix=suffix if i < len(kept) - 1 else "")
+
+
+def _instance_norm(w: Writer, call: Call) -> None:
+    x, name = call.input(0), call.node.name
+    neutral = (np.ones(x.shape[1]), np.zeros(x.shape[1]))
+    weights = [
+        w.operand(tensor) if tensor is not None else w.constant(f"{name}/neutral{i}", plain, like=x)
+        for i, (tensor, plain) in enumerate(zip(_norm_weights(w, call), neutral, strict=True))
+    ]
+    eps = float(call.attributes["eps"])
+    w.node("InstanceNormalization", call, [w.operand(x), *weights], epsilon=eps)
+
+
+def _norm(w: Writer, call: Call) -> None:
+    kinds = {1: "ReduceL1", 2: "ReduceL2"}
+    _reduce(kinds[call.attributes.get("order", 2)])(w, call)
+
+
+def _extreme_index(op: str) -> Write:
+    def write(w: Writer, call: Call) -> None:
+        (axis,) = call.attributes["axes"]  # ONNX finds the place along one axis only
+        keep = int(call.attributes.get("keepdims", False))
+        w.node(op, call, w.operands(call), axis=int(axis), keepdims=keep)
+
+    return write
+
+
+def _cumsum(w: Writer, call: Call) -> None:
+    axis = w.constant(f"{call.node.name}/axis", int(call.attributes["axis"]))
+    w.node("CumSum", call, [w.operand(call.input(0)), axis])
+
+
+def _topk(w: Writer, call: Call) -> None:
+    k = w.constant(f"{call.node.name}/k", [int(call.attributes["k"])])
+    axis = int(call.attributes.get("axis", -1))
+    w.node("TopK", call, [w.operand(call.input(0)), k], axis=axis)
+
+
+def _grid_sample(w: Writer, call: Call) -> None:
+    mode, corners = str(call.attributes["mode"]), int(call.attributes.get("align_corners", False))
+    w.node("GridSample", call, w.operands(call), mode=mode, align_corners=corners)
 
 
 WRITERS: dict[str, Write] = {
@@ -301,43 +283,43 @@ WRITERS: dict[str, Write] = {
     "attention": _attention,
     "batch_norm": _batch_norm,
     "layer_norm": _layer_norm,
-    "relu": _simple("Relu"),
+    "relu": simple("Relu"),
     "relu6": _clip,
     "clip": _clip,
     "leaky_relu": lambda w, c: w.node(
         "LeakyRelu", c, w.operands(c), alpha=float(c.attributes["slope"])
     ),
     "prelu": _prelu,
-    "elu": _simple("Elu"),
-    "sigmoid": _simple("Sigmoid"),
-    "hard_sigmoid": _simple("HardSigmoid", alpha=1.0 / 6.0, beta=0.5),
+    "elu": simple("Elu"),
+    "sigmoid": simple("Sigmoid"),
+    "hard_sigmoid": simple("HardSigmoid", alpha=1.0 / 6.0, beta=0.5),
     "silu": _silu,
-    "hard_swish": _simple("HardSwish"),
+    "hard_swish": simple("HardSwish"),
     "gelu": lambda w, c: w.node(
         "Gelu", c, w.operands(c), approximate=str(c.attributes.get("approximate", "none"))
     ),
-    "mish": _simple("Mish"),
-    "softplus": _simple("Softplus"),
-    "tanh": _simple("Tanh"),
-    "exp": _simple("Exp"),
-    "log": _simple("Log"),
-    "sqrt": _simple("Sqrt"),
+    "mish": simple("Mish"),
+    "softplus": simple("Softplus"),
+    "tanh": simple("Tanh"),
+    "exp": simple("Exp"),
+    "log": simple("Log"),
+    "sqrt": simple("Sqrt"),
     "rsqrt": _rsqrt,
-    "reciprocal": _simple("Reciprocal"),
-    "neg": _simple("Neg"),
-    "abs": _simple("Abs"),
-    "erf": _simple("Erf"),
-    "floor": _simple("Floor"),
-    "round": _simple("Round"),
-    "sin": _simple("Sin"),
-    "cos": _simple("Cos"),
-    "add": _simple("Add"),
-    "sub": _simple("Sub"),
-    "mul": _simple("Mul"),
-    "div": _simple("Div"),
-    "pow": _simple("Pow"),
-    "minimum": _simple("Min"),
-    "maximum": _simple("Max"),
+    "reciprocal": simple("Reciprocal"),
+    "neg": simple("Neg"),
+    "abs": simple("Abs"),
+    "erf": simple("Erf"),
+    "floor": simple("Floor"),
+    "round": simple("Round"),
+    "sin": simple("Sin"),
+    "cos": simple("Cos"),
+    "add": simple("Add"),
+    "sub": simple("Sub"),
+    "mul": simple("Mul"),
+    "div": simple("Div"),
+    "pow": simple("Pow"),
+    "minimum": simple("Min"),
+    "maximum": simple("Max"),
     "max_pool": _pool,
     "avg_pool": _pool,
     "adaptive_avg_pool": _adaptive_pool,
@@ -347,19 +329,37 @@ WRITERS: dict[str, Write] = {
     "max": _reduce("ReduceMax"),
     "min": _reduce("ReduceMin"),
     "softmax": lambda w, c: w.node("Softmax", c, w.operands(c), axis=int(c.attributes["axis"])),
-    "reshape": _reshape,
-    "expand": _expand,
-    "identity": _simple("Identity"),
-    "copy": _simple("Identity"),
-    "transpose": _transpose,
-    "channel_shuffle": _shuffle,
-    "concat": _concat,
-    "stack": _stack,
-    "split": _split,
-    "slice": _slice,
-    "select": _select,
-    "pad": _pad,
-    "resize": _resize,
-    "embedding": _gather,
-    "gather": _gather,
-}
+    "where": simple("Where"),
+    "not": simple("Not"),
+    **{op: _logical(op) for op in ("and", "or", "xor")},
+    **{
+        op: simple(name)
+        for op, name in (
+            ("greater", "Greater"), ("less", "Less"), ("equal", "Equal"), ("ceil", "Ceil"),
+            ("sign", "Sign"), ("tan", "Tan"), ("asin", "Asin"), ("acos", "Acos"),
+            ("atan", "Atan"), ("sinh", "Sinh"), ("cosh", "Cosh"), ("isnan", "IsNaN"),
+            ("selu", "Selu"), ("softsign", "Softsign"),
+        )
+    },
+    "celu": lambda w, c: w.node(
+        "Celu", c, w.operands(c), alpha=float(c.attributes.get("alpha", 1.0))
+    ),
+    "glu": _glu,
+    "group_norm": _group_norm,
+    "instance_norm": _instance_norm,
+    "log_softmax": lambda w, c: w.node(
+        "LogSoftmax", c, w.operands(c), axis=int(c.attributes["axis"])
+    ),
+    "prod": _reduce("ReduceProd"),
+    "norm": _norm,
+    "logsumexp": _reduce("ReduceLogSumExp"),
+    "argmax": _extreme_index("ArgMax"),
+    "argmin": _extreme_index("ArgMin"),
+    "cumsum": _cumsum,
+    "topk": _topk,
+    "einsum": lambda w, c: w.node(
+        "Einsum", c, w.operands(c), equation=str(c.attributes["equation"])
+    ),
+    "grid_sample": _grid_sample,
+    **MOVEMENT_WRITERS,
+}  # fmt: skip

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import torch
 import torch.nn.functional as F  # noqa: N812 (the name everybody knows it by)
 
 from latprof.errors import UnsupportedOp
 from latprof.graph import Call
-
-Function = Callable[..., Any]
-MakeCall = Callable[[Call], Function]
-Pads = tuple[tuple[int, int], ...]
+from latprof.runtimes.torch_movements import (
+    MOVEMENT_CALLS,
+    Function,
+    MakeCall,
+    Pads,
+    flat_pads,
+    plain,
+)
 
 
 def _symmetric(pads: Pads) -> list[int] | None:
     return [pair[0] for pair in pads] if all(a == b for a, b in pads) else None
 
 
-def _flat(pads: Pads) -> list[int]:
-    # torch.nn.functional.pad counts from the last axis.
-    return [size for pair in reversed(pads) for size in pair]
-
-
 def _conv(call: Call) -> Function:
     a, spatial = call.attributes, len(call.input(1).shape) - 2
     stride, dilation = list(a.get("stride", [1] * spatial)), list(a.get("dilation", [1] * spatial))
     groups, pads = int(a.get("groups", 1)), tuple(a.get("padding", ((0, 0),) * spatial))
-    even, flat = _symmetric(pads), _flat(pads)
+    even, flat = _symmetric(pads), flat_pads(pads)
     convolve = (torch.conv1d, torch.conv2d, torch.conv3d)[spatial - 1]
     if call.node.op == "conv_transpose":
         turn = (torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d)[spatial - 1]
@@ -120,7 +116,7 @@ def _pool_pads(call: Call) -> tuple[list[int], list[int]]:
             f"node {call.node.name!r} pads its pool by {pads}, which PyTorch does only with "
             "ceil_mode off and the padding counted. Run another --runtime."
         )
-    return [0] * len(pads), _flat(pads)
+    return [0] * len(pads), flat_pads(pads)
 
 
 def _adaptive(call: Call) -> Function:
@@ -144,6 +140,64 @@ def _reduce(function: Function) -> MakeCall:
     return make
 
 
+def _reduce_each(function: Function) -> MakeCall:
+    """A reduction that takes one axis at a time."""
+
+    def make(call: Call) -> Function:
+        axes = call.attributes.get("axes", range(len(call.input(0).shape)))
+        keep = bool(call.attributes.get("keepdims", False))
+
+        def reduce(x: torch.Tensor) -> torch.Tensor:
+            for axis in sorted(axes, reverse=True):
+                x = function(x, axis, keepdim=keep)
+            return x
+
+        return reduce
+
+    return make
+
+
+def _extreme_index(function: Function) -> MakeCall:
+    def make(call: Call) -> Function:
+        axes = tuple(call.attributes.get("axes", range(len(call.input(0).shape))))
+        keep = bool(call.attributes.get("keepdims", False))
+        if len(axes) == 1:
+            return lambda x: function(x, axes[0], keepdim=keep)
+        shape = list(call.outputs[0].shape)
+        return lambda x: function(x).reshape(shape)  # PyTorch finds it in all axes or in one
+
+    return make
+
+
+def _norm(call: Call) -> Function:
+    order = call.attributes.get("order", 2)
+    axes = list(call.attributes.get("axes", range(len(call.input(0).shape))))
+    keep = bool(call.attributes.get("keepdims", False))
+    return lambda x: torch.linalg.vector_norm(x, order, axes, keepdim=keep)
+
+
+def _instance_norm(call: Call) -> Function:
+    eps = float(call.attributes["eps"])
+    return lambda x, w=None, b=None: F.instance_norm(x, weight=w, bias=b, eps=eps)
+
+
+def _rms_norm(call: Call) -> Function:
+    shape = list(call.input(0).shape[-int(call.attributes["axes"]) :])
+    eps = float(call.attributes["eps"])
+    return lambda x, w=None: F.rms_norm(x, shape, w, eps)
+
+
+def _topk(call: Call) -> Function:
+    k, axis = int(call.attributes["k"]), int(call.attributes.get("axis", -1))
+    return lambda x: torch.topk(x, k, axis)
+
+
+def _grid_sample(call: Call) -> Function:
+    mode = {"linear": "bilinear", "cubic": "bicubic"}.get(str(call.attributes["mode"]), "nearest")
+    align = bool(call.attributes.get("align_corners", False))
+    return lambda x, grid: F.grid_sample(x, grid, mode=mode, align_corners=align)
+
+
 def _softmax(call: Call) -> Function:
     axis = int(call.attributes["axis"])
     function = torch.softmax if call.node.op == "softmax" else torch.log_softmax
@@ -161,89 +215,10 @@ def _matmul(call: Call) -> Function:
     return lambda a, b, c=None: torch.matmul(a, b) if c is None else torch.matmul(a, b) + c
 
 
-def _reshape(call: Call) -> Function:
-    shape = list(call.outputs[0].shape)
-    return lambda x: torch.reshape(x, shape)
-
-
-def _expand(call: Call) -> Function:
-    shape = list(call.outputs[0].shape)
-    return lambda x: x.expand(shape)
-
-
-def _transpose(call: Call) -> Function:
-    order = list(call.attributes["order"])
-    return lambda x: torch.permute(x, order)
-
-
-def _shuffle(call: Call) -> Function:
-    groups = int(call.attributes["groups"])
-    return lambda x: torch.channel_shuffle(x, groups)
-
-
-def _concat(call: Call) -> Function:
-    axis = int(call.attributes["axis"])
-    join = torch.cat if call.node.op == "concat" else torch.stack
-    return lambda *parts: join(parts, axis)
-
-
-def _split(call: Call) -> Function:
-    sizes, axis = list(call.attributes["sizes"]), int(call.attributes["axis"])
-    return lambda x: torch.split(x, sizes, axis)
-
-
-def _unbind(call: Call) -> Function:
-    axis = int(call.attributes["axis"])
-    return lambda x: torch.unbind(x, axis)
-
-
-def _slice(call: Call) -> Function:
-    a = call.attributes
-    axis, start, stop, step = (int(a[key]) for key in ("axis", "start", "stop", "step"))
-    return lambda x: torch.ops.aten.slice(x, axis, start, stop, step)
-
-
-def _select(call: Call) -> Function:
-    axis, index = int(call.attributes["axis"]), int(call.attributes["index"])
-    return lambda x: torch.select(x, axis, index)
-
-
-def _pad(call: Call) -> Function:
-    pads, mode = tuple(call.attributes["padding"]), str(call.attributes.get("mode", "constant"))
-    if mode == "constant":
-        value, flat = call.attributes.get("value", 0.0), _flat(pads)
-        return lambda x: F.pad(x, flat, mode, value)
-    # The other modes take the spatial axes alone.
-    first = next((axis for axis, pair in enumerate(pads) if any(pair)), len(pads))
-    inner = _flat(pads[min(first, len(pads) - 1, 2) :])
-    return lambda x: F.pad(x, inner, mode)
-
-
-def _resize(call: Call) -> Function:
-    a = call.attributes
-    size = list(a["size"])
-    linear = ("linear", "bilinear", "trilinear")[len(size) - 1]
-    mode = {"nearest": "nearest", "linear": linear, "cubic": "bicubic"}[str(a["mode"])]
-    align = None if mode == "nearest" else bool(a.get("align_corners", False))
-    return lambda x: F.interpolate(x, size, mode=mode, align_corners=align)
-
-
-def _gather(call: Call) -> Function:
-    axis = int(call.attributes.get("axis", 0))
-    shape = list(call.outputs[0].shape)
-    if len(call.input(1).shape) == 1:
-        return lambda x, index: torch.index_select(x, axis, index)
-    return lambda x, index: torch.index_select(x, axis, index.reshape(-1)).reshape(shape)
-
-
-def _plain(function: Function) -> MakeCall:
-    return lambda call: function
-
-
 CALLS: dict[str, MakeCall] = {
     "conv": _conv,
     "conv_transpose": _conv,
-    "linear": _plain(F.linear),
+    "linear": plain(F.linear),
     "matmul": _matmul,
     "attention": _attention,
     "batch_norm": _batch_norm,
@@ -253,17 +228,17 @@ CALLS: dict[str, MakeCall] = {
     "relu6": _clip,
     "clip": _clip,
     "leaky_relu": _leaky_relu,
-    "prelu": _plain(torch.prelu),
-    "elu": _plain(F.elu),
+    "prelu": plain(torch.prelu),
+    "elu": plain(F.elu),
     "sigmoid": _either(torch.sigmoid, torch.sigmoid_),
     "hard_sigmoid": _either(F.hardsigmoid, torch.ops.aten.hardsigmoid_),
     "silu": _either(F.silu, torch.ops.aten.silu_),
     "hard_swish": _either(F.hardswish, torch.ops.aten.hardswish_),
     "gelu": _gelu,
-    "mish": _plain(F.mish),
-    "softplus": _plain(F.softplus),
+    "mish": plain(F.mish),
+    "softplus": plain(F.softplus),
     **{
-        name: _plain(getattr(torch, name))
+        name: plain(getattr(torch, name))
         for name in (
             "tanh", "exp", "log", "sqrt", "rsqrt", "reciprocal", "neg", "abs", "erf", "floor",
             "round", "sin", "cos", "sub", "div", "pow", "minimum", "maximum",
@@ -281,20 +256,38 @@ CALLS: dict[str, MakeCall] = {
     "min": _reduce(torch.amin),
     "softmax": _softmax,
     "log_softmax": _softmax,
-    "reshape": _reshape,
-    "expand": _expand,
-    "identity": _plain(lambda x: x),
-    "copy": _plain(torch.clone),
-    "transpose": _transpose,
-    "channel_shuffle": _shuffle,
-    "concat": _concat,
-    "stack": _concat,
-    "split": _split,
-    "unbind": _unbind,
-    "slice": _slice,
-    "select": _select,
-    "pad": _pad,
-    "resize": _resize,
-    "embedding": _plain(lambda weight, index: F.embedding(index, weight)),
-    "gather": _gather,
+    "where": plain(torch.where),
+    "greater": plain(torch.gt),
+    "less": plain(torch.lt),
+    "equal": plain(torch.eq),
+    "not": plain(torch.logical_not),
+    "and": plain(torch.logical_and),
+    "or": plain(torch.logical_or),
+    "xor": plain(torch.logical_xor),
+    **{
+        name: plain(getattr(torch, name))
+        for name in (
+            "ceil", "sign", "tan", "asin", "acos", "atan", "sinh", "cosh", "isnan", "selu",
+            "addcmul", "addcdiv", "lerp",
+        )
+    },
+    "softsign": plain(F.softsign),
+    "log_sigmoid": plain(F.logsigmoid),
+    "celu": lambda call: lambda x: F.celu(x, float(call.attributes.get("alpha", 1.0))),
+    "glu": lambda call: lambda x: F.glu(x, int(call.attributes["axis"])),
+    "instance_norm": _instance_norm,
+    "rms_norm": _rms_norm,
+    "prod": _reduce_each(torch.prod),
+    "argmax": _extreme_index(torch.argmax),
+    "argmin": _extreme_index(torch.argmin),
+    "norm": _norm,
+    "var": _reduce(torch.var),
+    "std": _reduce(torch.std),
+    "logsumexp": _reduce(torch.logsumexp),
+    "cumsum": lambda call: lambda x: torch.cumsum(x, int(call.attributes["axis"])),
+    "topk": _topk,
+    "sort": lambda call: lambda x: torch.sort(x, int(call.attributes.get("axis", -1))),
+    "einsum": lambda call: lambda *x: torch.einsum(str(call.attributes["equation"]), *x),
+    "grid_sample": _grid_sample,
+    **MOVEMENT_CALLS,
 }  # fmt: skip

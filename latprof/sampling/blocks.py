@@ -88,14 +88,10 @@ def grouped(net: Net, x: str) -> str:
 
 
 def shuffle(net: Net, x: str, groups: int = 2) -> str:
-    """A channel shuffle, written as every framework writes it."""
-    batch, channels, height, width = net.shape(x)
-    if channels % groups:
+    """A channel shuffle, as readers tell it: one node."""
+    if net.shape(x)[1] % groups or 1 in (groups, net.shape(x)[1] // groups):
         return x
-    add = net.builder.add_one
-    y = add("reshape", [x], shape=(batch, groups, channels // groups, height, width))
-    y = add("transpose", [y], order=(0, 2, 1, 3, 4))
-    return add("reshape", [y], shape=(batch, channels, height, width))
+    return net.builder.add_one("channel_shuffle", [x], groups=groups)
 
 
 def squeeze_excite(net: Net, x: str) -> str:

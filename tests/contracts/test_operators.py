@@ -78,6 +78,7 @@ EXAMPLES = {
     "trilu": ([ROWS], {"upper": True, "diagonal": 0}),
     "unfold": ([MAP], {"kernel": (3, 3)}),
     "fold": ([(1, 72, 16)], {"kernel": (3, 3), "output_size": (6, 6)}),
+    "write": ([MAP, (1, 2, 6, 6)], {}),
     "as_strided": ([MAP], {"shape": (3, 4), "strides": (4, 1), "offset": 0}),
     "windows": ([MAP], {"axis": 3, "size": 3, "step": 2}),
 }  # fmt: skip

@@ -12,7 +12,7 @@ from torch import nn
 from latprof.frontends.inputs import InputSpec
 from latprof.frontends.torch_module import capture
 from latprof.graph import Graph
-from latprof.ops import OPS
+from latprof.ops import OPS, infer_shapes
 from latprof.zoo import build
 
 SIZE = 32  # enough for every stride of the zoo, and quick
@@ -56,6 +56,44 @@ def counts() -> Callable[[Graph], dict[str, Any]]:
         }
 
     return count
+
+
+class Calls(nn.Module):
+    """One function as a network, with a weight and perhaps a layer at hand."""
+
+    def __init__(self, function: Callable[..., Any], *layers: nn.Module) -> None:
+        super().__init__()
+        self.function = function
+        self.w = nn.Parameter(torch.zeros(12, 12))
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.function(x, self.w, *self.layers)
+
+
+@pytest.fixture(scope="session")
+def graph_of() -> Callable[..., Graph]:
+    """The graph of a function of an input, a 12×12 weight and perhaps layers."""
+    return _graph_of
+
+
+def _graph_of(function: Callable[..., Any], shape: tuple[int, ...], *layers: nn.Module) -> Graph:
+    return capture(Calls(function, *layers), [InputSpec(shape)], name="calls")
+
+
+@pytest.fixture(scope="session")
+def ops_of() -> Callable[..., list[str]]:
+    """The operators of such a graph; all known ones must infer the shapes that PyTorch gives."""
+
+    def ops(function: Callable[..., Any], shape: tuple[int, ...], *layers: nn.Module) -> list[str]:
+        graph = _graph_of(function, shape, *layers)
+        for call in graph.calls:
+            if call.node.op in OPS:
+                there = tuple(tensor.shape for tensor in call.outputs)
+                assert infer_shapes(call)[: len(there)] == there, call.node
+        return [node.op for node in graph.nodes]
+
+    return ops
 
 
 class TouchesFile:

@@ -14,8 +14,15 @@ from latprof.graph import Graph
 from latprof.kernel import Kernel
 
 # Launches behind one kernel, where that is not one: functions that ONNX Runtime writes out anew,
-# and layers on rows of tokens, with a reshape before and behind unless it joined another.
-LAUNCHES = {"hard_swish": (2,), "mish": (3,), "attention": (4,), "linear": (1, 2, 3)}
+# and layers on rows of tokens, with a reshape before and behind unless it joined another; a shuffle
+# is a transpose between two reshapes, which only give the same bytes another shape.
+LAUNCHES = {
+    "hard_swish": (2,),
+    "mish": (3,),
+    "attention": (4,),
+    "linear": (1, 2, 3),
+    "channel_shuffle": (3,),
+}
 
 
 @dataclass(frozen=True)

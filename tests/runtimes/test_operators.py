@@ -27,6 +27,7 @@ class Case:
     `inputs` and `weights` are shapes, in this order the operands of the call and the arguments
     of `expected`; None stands for an operand left out, and a tensor for an input or constant
     that is not plain float32. `after` is an operator that makes the inputs fit, as in log(|x|).
+    `gives` is the output's type, where neither the operator nor its inputs tell.
     """
 
     op: str
@@ -36,6 +37,7 @@ class Case:
     weights: Sequence[Any] = ()
     attributes: dict[str, Any] = field(default_factory=dict)
     after: str = ""
+    gives: str = ""
 
 
 def flags(name: str, shape: tuple[int, ...]) -> Tensor:
@@ -93,6 +95,25 @@ BINARY = {
     "minimum": torch.minimum,
     "maximum": torch.maximum,
 }
+MORE_UNARY = {
+    **{
+        name: getattr(torch, name)
+        for name in (
+            "ceil",
+            "sign",
+            "tan",
+            "atan",
+            "sinh",
+            "cosh",
+            "isnan",
+            "selu",
+        )
+    },
+    "softsign": F.softsign,
+    "log_sigmoid": F.logsigmoid,
+}
+COMPARED = {"greater": torch.gt, "less": torch.lt, "equal": torch.eq}
+LOGIC = {"and": torch.logical_and, "or": torch.logical_or, "xor": torch.logical_xor}
 REDUCTIONS = {"mean": torch.mean, "sum": torch.sum, "max": torch.amax, "min": torch.amin}
 IN_PLACE = ("relu", "relu6", "sigmoid", "hard_sigmoid", "silu", "hard_swish")
 
@@ -190,6 +211,32 @@ CASES = (
          weights=(Tensor("three", (), "float32", "constant", (3.0,)),)),
     Case("pow", "square", lambda x, c: x**2,
          weights=(Tensor("two", (), "float32", "constant", (2.0,)),)),
+    *(Case(op, "", function) for op, function in MORE_UNARY.items()),
+    *(Case(op, "two maps", function, [X, X]) for op, function in COMPARED.items()),
+    *(Case(op, "of flags", function, [flags("a", X), flags("b", X)])
+      for op, function in LOGIC.items()),
+    Case("not", "of flags", torch.logical_not, [flags("a", X)]),
+    Case("where", "", torch.where, [flags("a", X), X, X]),
+    Case("where", "a number elsewhere", torch.where,
+         [flags("a", (2, 1, 6, 6)), X], [Tensor("zero", (), "float32", "constant", (0.0,))]),
+    *(Case(op, "", function, [X, X, X]) for op, function in
+      (("addcmul", torch.addcmul), ("lerp", torch.lerp))),
+    Case("addcdiv", "of magnitudes", lambda a, b, c: torch.addcdiv(a.abs(), b.abs(), c.abs()),
+         [X, X, X], after="abs"),
+    Case("celu", "", lambda x: F.celu(x, 0.5), attributes={"alpha": 0.5}),
+    Case("glu", "", lambda x: F.glu(x, 1), attributes={"axis": 1}),
+    Case("instance_norm", "", lambda x, w, b: F.instance_norm(x, weight=w, bias=b),
+         weights=((8,), (8,)), attributes={"eps": 1e-5}),
+    Case("instance_norm", "without weights", lambda x: F.instance_norm(x),
+         attributes={"eps": 1e-5}),
+    Case("group_norm", "without weights", lambda x: F.group_norm(x, 4),
+         attributes={"groups": 4, "eps": 1e-5}),
+    Case("rms_norm", "", lambda x, w: F.rms_norm(x, (6,), w, 1e-5), weights=((6,),),
+         attributes={"axes": 1, "eps": 1e-5}),
+    Case("cast", "to whole numbers", lambda x: x.to(torch.int32),
+         attributes={}, gives="int32"),
+    *(Case(op, "of sines", lambda x, f=f: f(x.sin()), after="sin")
+      for op, f in (("asin", torch.asin), ("acos", torch.acos))),
     # Pools and reductions.
     Case("max_pool", "padded", lambda x: F.max_pool2d(x, 3, 2, 1), attributes=WINDOW),
     Case("max_pool", "stride left out", lambda x: F.max_pool2d(x, 2),
@@ -241,7 +288,46 @@ CASES = (
     Case("softmax", "over channels", lambda x: x.softmax(1), attributes={"axis": 1}),
     Case("softmax", "over the last axis", lambda x: x.softmax(3), attributes={"axis": 3}),
     Case("log_softmax", "", lambda x: x.log_softmax(1), attributes={"axis": 1}),
+    Case("prod", "", lambda x: x.prod(3).prod(2), attributes={"axes": (2, 3)}),
+    Case("norm", "", lambda x: x.norm(dim=1), attributes={"axes": (1,), "order": 2}),
+    Case("norm", "of magnitudes", lambda x: x.norm(p=1, dim=1),
+         attributes={"axes": (1,), "order": 1}),
+    Case("logsumexp", "", lambda x: x.logsumexp((2, 3)), attributes={"axes": (2, 3)}),
+    Case("var", "", lambda x: x.var((2, 3)), attributes={"axes": (2, 3)}),
+    Case("std", "", lambda x: x.std((2, 3)), attributes={"axes": (2, 3)}),
+    Case("argmax", "", lambda x: x.argmax(1), attributes={"axes": (1,)}),
+    Case("argmin", "keeping the axis", lambda x: x.argmin(1, keepdim=True),
+         attributes={"axes": (1,), "keepdims": True}),
+    Case("cumsum", "", lambda x: x.cumsum(1), attributes={"axis": 1}),
+    Case("topk", "", lambda x: x.topk(3, 1), attributes={"k": 3, "axis": 1}),
+    Case("sort", "", lambda x: x.sort(3), attributes={"axis": 3}),
+    Case("einsum", "", lambda a, b: torch.einsum("bchw,dc->bdhw", a, b), [X, (5, 8)],
+         attributes={"equation": "bchw,dc->bdhw"}),
+    Case("grid_sample", "", lambda x, g: F.grid_sample(x, g, align_corners=False),
+         [X, (2, 3, 4, 2)], attributes={"mode": "linear", "align_corners": False}),
     # What moves elements.
+    Case("copy", "flipped", lambda x: x.flip(2, 3), attributes={"kind": "flip", "dims": (2, 3)}),
+    Case("copy", "rolled", lambda x: x.roll((1, -2), (2, 3)),
+         attributes={"kind": "roll", "shifts": (1, -2), "dims": (2, 3)}),
+    Case("tile", "", lambda x: x.repeat(1, 2, 1, 1), attributes={"repeats": (1, 2, 1, 1)}),
+    Case("tile", "with a new axis", lambda x: x.repeat(3, 1, 1, 1, 2),
+         attributes={"repeats": (3, 1, 1, 1, 2)}),
+    Case("repeat", "", lambda x: x.repeat_interleave(2, 1),
+         attributes={"axis": 1, "repeats": 2}),
+    Case("trilu", "lower", lambda x: x.tril(1), attributes={"upper": False, "diagonal": 1}),
+    Case("trilu", "upper", torch.triu, attributes={"upper": True}),
+    Case("windows", "", lambda x: x.unfold(2, 3, 2),
+         attributes={"axis": 2, "size": 3, "step": 2}),
+    Case("unfold", "", lambda x: F.unfold(x, 3, 1, 1, 2),
+         attributes={"kernel": (3, 3), "stride": (2, 2), "padding": ((1, 1), (1, 1))}),
+    Case("fold", "", lambda x: F.fold(x, (6, 6), 2, 1, 0, 2), [(2, 32, 9)],
+         attributes={"kernel": (2, 2), "stride": (2, 2), "output_size": (6, 6)}),
+    Case("take_along", "", lambda x, i: x.gather(0, i), [(3, 2)],
+         [indices(1, 0, 2, 1, shape=(2, 2))], {"axis": 0}),
+    Case("gather_nd", "", lambda x, i, j: x[:, i, j], [(2, 8, 6)],
+         [indices(1, 0, 2), Tensor("others", (3,), "int64", "constant", (5, 4, 0))],
+         {"axes": (1, 2)}),
+    Case("one_hot", "", lambda i: F.one_hot(i, 10), [], [indices(7, 0, 9)], {"depth": 10}),
     Case("reshape", "", lambda x: x.reshape(2, 288), attributes={"shape": (2, -1)}),
     Case("expand", "", lambda x: x.expand(2, 8, 3, 6), [(2, 1, 1, 6)],
          attributes={"shape": (2, 8, 3, 6)}),
@@ -313,7 +399,10 @@ def graph_of(case: Case) -> Graph:
             operands.append(builder.add_tensor(given))
         else:
             operands.append(builder.parameter(f"w{i}", given))
-    return builder.finish(builder.add(case.op, operands, case.attributes))
+    outputs = None
+    if case.gives:
+        outputs = [Tensor("out", builder.tensor(operands[0]).shape, case.gives)]
+    return builder.finish(builder.add(case.op, operands, case.attributes, outputs=outputs))
 
 
 def expected_of(case: Case, graph: Graph) -> list[np.ndarray]:
