@@ -7,6 +7,7 @@ call; a loop is one unknown operator, with a note.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from latprof.errors import ModelError, ShapeMismatch, UnreadableModel
 from latprof.frontends.onnx_calls import OnnxCall, module_path, op_name
@@ -110,10 +111,18 @@ def _translate(t: Translator, call: OnnxCall, node: NodeProto, depth: int) -> No
         return
     elif call.op in TRANSLATIONS:
         TRANSLATIONS[call.op](t, call)
+        _rest(t, call)
     elif (call.op, node.overload) in t.functions:
         _inline(t, call, t.functions[call.op, node.overload], depth)
     else:
         unknown(t, call)
+
+
+def _rest(t: Translator, call: OnnxCall) -> None:
+    """Outputs that only training or a debugger wants: an unknown operator gives them."""
+    for name in call.outputs[1:]:
+        if name and not t.is_defined(name):
+            unknown(t, replace(call, name=f"{call.name}/{name}", outputs=(name,)))
 
 
 def _inline(t: Translator, call: OnnxCall, function: FunctionProto, depth: int) -> None:

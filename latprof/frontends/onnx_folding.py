@@ -27,8 +27,8 @@ Fold = Callable[[OnnxCall, Inputs], Sequence[Any] | Any]
 MAX_STEERING_FLOATS = 8
 
 
-class _TooLarge(Exception):  # noqa: N818 (it is caught a few lines on)
-    """The result is too large to be a shape; it is stored without its numbers."""
+class _NotFolded(Exception):  # noqa: N818 (it is caught a few lines on)
+    """The result is too large to be a shape, or of a kind that shapes are not made of."""
 
 
 def try_fold(t: Translator, call: OnnxCall) -> bool:
@@ -52,7 +52,7 @@ def try_fold(t: Translator, call: OnnxCall) -> bool:
     try:
         with np.errstate(all="ignore"):
             found = rule(call, arrays)
-    except _TooLarge:
+    except _NotFolded:
         return False
     except ModelError:
         raise
@@ -88,7 +88,7 @@ def _small(shape: Sequence[Any]) -> Shape:
     if any(size < 0 for size in sizes):
         raise ValueError(f"a shape of {sizes}")
     if math.prod(sizes) > MAX_KNOWN or len(sizes) > 32:
-        raise _TooLarge
+        raise _NotFolded
     return sizes
 
 
@@ -116,6 +116,17 @@ def _divide(a: Array, b: Array) -> Array:
     return np.asarray(np.where((a < 0) != (b < 0), -quotient, quotient))
 
 
+def _mod(call: OnnxCall, inputs: Inputs) -> Any:
+    return _elementwise(np.fmod if call.int("fmod") else np.mod)(call, inputs)
+
+
+def _cumulative_sum(call: OnnxCall, inputs: Inputs) -> Any:
+    if call.int("exclusive") or call.int("reverse"):
+        raise _NotFolded
+    data = _given(inputs[0])
+    return np.cumsum(data, axis=_ints(inputs[1])[0], dtype=data.dtype)
+
+
 def _many(function: Callable[[Array, Array], Any]) -> Fold:
     def fold(call: OnnxCall, inputs: Inputs) -> Any:
         operands = [_given(array) for array in inputs]
@@ -131,20 +142,20 @@ def _many(function: Callable[[Array, Array], Any]) -> Fold:
 def _cast(call: OnnxCall, inputs: Inputs) -> Any:
     dtype = DTYPES.get(call.int("to"), "")
     if not hasattr(np, dtype) and dtype != "bool":
-        raise _TooLarge
+        raise _NotFolded
     return _given(inputs[0]).astype(dtype)
 
 
 def _concat(call: OnnxCall, inputs: Inputs) -> Any:
     if not inputs or sum(_given(array).size for array in inputs) > MAX_KNOWN:
-        raise _TooLarge
+        raise _NotFolded
     return np.concatenate([_given(array) for array in inputs], axis=call.int("axis", 1))
 
 
 def _gather(call: OnnxCall, inputs: Inputs) -> Any:
     data, indices, axis = _given(inputs[0]), _given(inputs[1]), call.int("axis")
     if indices.size * data.size > MAX_KNOWN * MAX_KNOWN:
-        raise _TooLarge
+        raise _NotFolded
     _small((*data.shape[:axis], *indices.shape, *data.shape[axis:][1:]))
     return np.take(data, indices, axis=axis)
 
@@ -208,7 +219,7 @@ def _constant_of_shape(call: OnnxCall, inputs: Inputs) -> Any:
         return np.zeros(shape, dtype=np.float32)
     numbers = read_numbers(filled, Path())
     if numbers is None or numbers.size != 1:
-        raise _TooLarge
+        raise _NotFolded
     return np.full(shape, numbers.reshape(-1)[0])
 
 
@@ -218,7 +229,7 @@ def _range(call: OnnxCall, inputs: Inputs) -> Any:
         raise ValueError("steps of zero")
     count = float(limit - start) / float(delta)
     if not count < MAX_KNOWN:
-        raise _TooLarge
+        raise _NotFolded
     return np.arange(start, limit, delta, dtype=_given(inputs[0]).dtype)
 
 
@@ -264,7 +275,7 @@ def _reduce(function: Callable[..., Any]) -> Fold:
 def _scatter_nd(call: OnnxCall, inputs: Inputs) -> Any:
     data, indices, updates = (_given(array) for array in inputs)
     if call.text("reduction", "none") != "none":
-        raise _TooLarge
+        raise _NotFolded
     changed = data.copy()
     changed[tuple(np.moveaxis(indices, -1, 0))] = updates
     return changed
@@ -279,7 +290,7 @@ FOLDS: Mapping[str, Fold] = {
     "Sub": _elementwise(np.subtract),
     "Mul": _elementwise(np.multiply),
     "Div": _elementwise(_divide),
-    "Mod": _elementwise(np.mod),
+    "Mod": _mod,
     "Pow": _elementwise(np.power),
     "Neg": _elementwise(np.negative),
     "Abs": _elementwise(np.abs),
@@ -320,5 +331,5 @@ FOLDS: Mapping[str, Fold] = {
     "ReduceSum": _reduce(np.sum),
     "ReduceMax": _reduce(np.max),
     "ReduceMin": _reduce(np.min),
-    "CumSum": lambda call, inputs: np.cumsum(_given(inputs[0]), axis=_ints(inputs[1])[0]),
+    "CumSum": _cumulative_sum,
 }

@@ -10,6 +10,7 @@ from latprof.frontends.onnx_movements import axis_of
 from latprof.frontends.onnx_translator import Translate, Translator
 from latprof.frontends.onnx_values import Value
 from latprof.graph import Shape
+from latprof.ops import OPS
 
 # A layer without a shape rule of its own is given the shapes that ONNX says.
 
@@ -37,6 +38,8 @@ def _recurrent(op: str) -> Translate:
             bias=call.get(3) is not None,
         )
         for name, value in zip(call.outputs[1:], found[1:], strict=False):
+            if name and batch_first:  # latprof's states have the batch second
+                value = t.emit(call, "transpose", [value], inner=f"/{name}", order=(1, 0, 2))
             if name:
                 t.define(name, value)
         if call.outputs[0]:
@@ -153,15 +156,16 @@ def _grid_sample(t: Translator, call: OnnxCall) -> None:
 
 def _cumulative_sum(t: Translator, call: OnnxCall) -> None:
     x = call.input(0)
-    asked = t.whole(call.input(1), call) or (0,)
-    t.emit(call, "cumsum", [x], shapes=[x.shape], axis=axis_of(asked[0], x.rank, call))
+    asked = t.known(call.input(1))  # along which axis makes no difference to the cost
+    axis = 0 if asked is None else axis_of(int(asked.reshape(-1)[0]), x.rank, call)
+    t.emit(call, "cumsum", [x], shapes=[x.shape], axis=axis)
 
 
 def _einsum(t: Translator, call: OnnxCall) -> None:
     equation = call.text("equation").replace(" ", "")
     operands = [call.input(index) for index in range(len(call.inputs))]
-    shape = _einsum_shape(equation, operands)
-    t.emit(call, "einsum", operands, shapes=[shape], equation=equation)
+    shapes = None if "einsum" in OPS else [_einsum_shape(equation, operands)]
+    t.emit(call, "einsum", operands, shapes=shapes, equation=equation)
 
 
 def _einsum_shape(equation: str, operands: list[Value]) -> Shape:

@@ -151,29 +151,13 @@ def _flat(t: Translator, call: OnnxCall, bias: Value | None) -> Value | None:
 
 
 def _batch_norm(t: Translator, call: OnnxCall) -> None:
-    x = call.input(0)
     t.emit(call, "batch_norm", call.inputs[:5], eps=call.float("epsilon", 1e-5))
-    channels = x.shape[1:2]
-    for name in call.outputs[1:]:  # statistics, given back in training only
-        if name:
-            t.define(name, Value(t.free_name(name), channels, x.dtype, stored=True))
 
 
 def _layer_norm(t: Translator, call: OnnxCall) -> None:
     x = call.input(0)
     axes = x.rank - axis_of(call.int("axis", -1), x.rank, call)
     t.emit(call, "layer_norm", call.inputs[:3], axes=axes, eps=call.float("epsilon", 1e-5))
-    if any(call.outputs[1:]):
-        shape = (*x.shape[: x.rank - axes], *(1,) * axes)
-        leave_to_training(t, call, [shape, shape])
-
-
-def leave_to_training(t: Translator, call: OnnxCall, shapes: list[Shape]) -> None:
-    """Outputs but the first, that inference does not want: nodes of an unknown operator."""
-    for name, shape in zip(call.outputs[1:], shapes, strict=False):
-        if name:
-            part = OnnxCall(call.op, f"{call.name}/{name}", call.inputs[:1], (name,))
-            t.emit(part, f"onnx.{call.op}", part.inputs, shapes=[shape])
 
 
 def _rms_norm(t: Translator, call: OnnxCall) -> None:
@@ -353,8 +337,7 @@ def emit_pool(t: Translator, call: OnnxCall, op: str, x: Value, *, dtype: str = 
         settings["dilation"] = dilation
     if op == "avg_pool":
         settings["count_padding"] = bool(call.int("count_include_pad"))
-    pooled = t.emit(call, op, [x], dtype=dtype, **settings)
-    leave_to_training(t, call, [pooled.shape])
+    t.emit(call, op, [x], dtype=dtype, **settings)
 
 
 def _global_pool(op: str) -> Translate:

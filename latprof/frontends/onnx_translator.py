@@ -90,6 +90,9 @@ class Translator:
             raise UnreadableModel(f"the tensor {name!r} is defined twice.")
         scope[name] = value
 
+    def is_defined(self, name: str) -> bool:
+        return any(name in scope for scope in self._scopes)
+
     def value(self, name: str) -> Value | None:
         """What `name` stands for; None for the empty name of an input left out."""
         if not name:
