@@ -23,11 +23,13 @@ def polynomial(walk: Walk, name: str, x: str, nodes: list[Node], depth: int = 0)
     if number is not None:
         return {0: number}
     node = walk.producer(name, "add", "mul", "div", "pow", "neg")
-    if node is None or depth > _DEPTH:
+    if node is None or depth > _DEPTH or not walk.may_go_on():
         return {}
-    parts = [polynomial(walk, operand, x, nodes, depth + 1) for operand in node.inputs]
-    if not all(parts):
-        return {}
+    parts = []
+    for operand in node.inputs:
+        parts.append(polynomial(walk, operand, x, nodes, depth + 1))
+        if not parts[-1]:
+            return {}
     if all(node.name != other.name for other in nodes):
         nodes.append(node)
     return _combine(node.op, parts)

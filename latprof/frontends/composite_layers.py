@@ -50,9 +50,13 @@ def _norm(walk: Walk, root: Node) -> Found | None:
     difference = walk.producer(centred, "sub")
     average = walk.producer(difference.inputs[1], "mean") if difference is not None else None
     op, x = "rms_norm", centred
-    if difference is not None and average is not None and (
-        average.inputs[0] == difference.inputs[0]
-        and average.attributes["axes"] == mean.attributes["axes"]
+    if (
+        difference is not None
+        and average is not None
+        and (
+            average.inputs[0] == difference.inputs[0]
+            and average.attributes["axes"] == mean.attributes["axes"]
+        )
     ):
         op, x = "layer_norm", difference.inputs[0]
         inside += [difference, average]

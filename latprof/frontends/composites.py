@@ -16,6 +16,7 @@ from typing import Any
 from latprof.graph import Graph, Node, Tensor
 
 TOLERANCE = 2e-3  # constants may be stored as float16
+MAX_STEPS = 1_000_000  # of reading formulas, so that no file takes forever; a network takes 1,000
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,12 @@ class Walk:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self._outputs = frozenset(graph.outputs)
+        self._steps = 0
+
+    def may_go_on(self) -> bool:
+        """Whether there are steps left; what comes after stays in several nodes."""
+        self._steps += 1
+        return self._steps <= MAX_STEPS
 
     def tensor(self, name: str) -> Tensor:
         return self.graph.tensors[name]
@@ -154,10 +161,7 @@ def _replace(graph: Graph, taken: set[str], replaced: Mapping[str, Found]) -> Gr
             nodes.append(node)
     used = {name for node in nodes for name in (*node.inputs, *node.outputs)}
     touched = {
-        name
-        for node in graph.nodes
-        if node.name in taken
-        for name in (*node.inputs, *node.outputs)
+        name for node in graph.nodes if node.name in taken for name in (*node.inputs, *node.outputs)
     }
     kept = used | {*graph.inputs, *graph.outputs}
     return replace(

@@ -8,13 +8,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from latprof.errors import ShapeMismatch, UnreadableModel
-from latprof.frontends.onnx_messages import AttributeProto, GraphProto, NodeProto, TensorProto
+from latprof.frontends.onnx_messages import (
+    AttributeProto,
+    GraphProto,
+    NodeProto,
+    StringStringEntryProto,
+    TensorProto,
+)
 from latprof.frontends.onnx_values import Value
+from latprof.frontends.wire import Decoder
 
 # AttributeProto.AttributeType, and the field that holds it.
 _KINDS = {"f": 1, "i": 2, "s": 3, "t": 4, "g": 5, "floats": 6, "ints": 7, "strings": 8}
 
-_SCOPES = "pkg.torch.onnx.name_scopes"  # where torch's dynamo exporter says whose code a node was
+_SCOPES = b"pkg.torch.onnx.name_scopes"  # where torch's dynamo exporter says whose code a node was
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,9 +116,10 @@ def module_path(node: NodeProto, producer: str) -> str:
     ``StatefulPartitionedCall/model/conv1/Conv2D`` (tf2onnx) end with the operator; a part that
     begins with the one before it stands in its place.
     """
-    for entry in node.metadata_props:
-        if entry.key == _SCOPES:
-            scopes = re.findall(r"'([^']*)'", entry.value[:100_000])
+    for held in node.metadata_props:
+        if _SCOPES in bytes(held[:80]):
+            entry = Decoder().decode(StringStringEntryProto, held)
+            scopes = re.findall(r"'([^']*)'", entry.value[:10_000])
             return scopes[-2] if len(scopes) > 1 else ""
     if "/" not in node.name or producer == "latprof":
         return ""

@@ -61,7 +61,9 @@ def _graph(model: ModelProto, path: Path, specs: Sequence[InputSpec]) -> Graph:
         path.parent,
         _declared(proto, settled),
         _functions(model),
-        opset=max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1),
+        opset=max(
+            (o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1
+        ),
         producer=model.producer_name,
         reshaped=settled.changed,
     )

@@ -75,9 +75,7 @@ def run_nodes(
             ) from error
 
 
-def _call(
-    t: Translator, node: NodeProto, given: Attributes, prefix: str, index: int
-) -> OnnxCall:
+def _call(t: Translator, node: NodeProto, given: Attributes, prefix: str, index: int) -> OnnxCall:
     outputs = list(node.output)
     while outputs and not outputs[-1]:
         outputs.pop()

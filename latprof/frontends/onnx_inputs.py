@@ -69,7 +69,7 @@ def settle_inputs(
     specs : sequence of InputSpec
         What the user gave, by name or in order.
     weights : iterable of shape
-        Of the stored tensors in the order of their use, for a guess.
+        Of what two-dimensional convolutions store, in the order of their use, for a guess.
     model : str
         The model in words, for errors.
 
@@ -169,22 +169,22 @@ def _guess_image(
     if len(sizes) != 4 or not (entry.dtype.startswith("float") or entry.dtype == "uint8"):
         raise ShapeMismatch(_ask(entry, sizes, model))
     channels_last = sizes[1] is None and sizes[3] in (1, 3, 4)
+    why = "the file leaves its height and width open"
     if not channels_last and sizes[1] is None:
-        (guess,), why = guess_input([s for s in weights if len(s) == 4], model)
+        (guess,), _ = guess_input(list(weights), model)
         sizes[1] = guess.shape[1]
-        found.assumptions.append(f"{why} (input {entry.name!r})")
+        why += f", and its first convolution takes {sizes[1]} channels"
     across = next((size for size in sizes[1 + (not channels_last) :][:2] if size), None)
     for axis in (1, 2) if channels_last else (2, 3):
         sizes[axis] = sizes[axis] or across or DEFAULT_IMAGE_SIZE
     text = "x".join(map(str, sizes))
     found.assumptions.append(
-        f"input {entry.name!r} assumed to be {text}: the file leaves its height and width open; "
-        f"--input {text} says otherwise"
+        f"input {entry.name!r} assumed to be {text}: {why}; --input {text} says otherwise"
     )
 
 
 def _guess_all(entry: Declared, found: Inputs, weights: Iterable[Shape], model: str) -> Shape:
-    convolutions = [shape for shape in weights if len(shape) == 4]
+    convolutions = list(weights)
     if not convolutions or not entry.dtype.startswith("float"):
         raise ShapeMismatch(
             f"{model} does not say the shape of its input {entry.name!r}. Say it, as in "
@@ -209,4 +209,4 @@ def _prefix(name: str) -> str:
 
 
 def _sizes(entry: Declared) -> str:
-    return "x".join("?" if size is None else str(size) for size in entry.sizes or ())
+    return " x ".join("?" if size is None else str(size) for size in entry.sizes or ())

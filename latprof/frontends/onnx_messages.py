@@ -5,6 +5,8 @@ References
 https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 """
 
+# ruff: noqa: RUF009 (`one` and `many` make dataclass fields)
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -66,7 +68,7 @@ class NodeProto(Message):
     attribute: list[AttributeProto] = many(5, "AttributeProto")
     domain: str = one(7, str, "")
     overload: str = one(8, str, "")
-    metadata_props: list[StringStringEntryProto] = many(9, "StringStringEntryProto")
+    metadata_props: list[memoryview] = many(9, bytes)  # StringStringEntryProto, few are read
 
 
 @dataclass(slots=True)

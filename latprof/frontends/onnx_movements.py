@@ -181,9 +181,7 @@ def _slice(t: Translator, call: OnnxCall) -> None:
         x = _one_slice(t, call, x, axis, cut, inner)
 
 
-def _one_slice(
-    t: Translator, call: OnnxCall, x: Value, axis: int, cut: slice, inner: str
-) -> Value:
+def _one_slice(t: Translator, call: OnnxCall, x: Value, axis: int, cut: slice, inner: str) -> Value:
     start, stop, step = cut.indices(x.shape[axis])
     if step < 0:  # back to front: as many elements, counted from the front
         count = len(range(start, stop, step))
@@ -378,9 +376,7 @@ def _one_hot(t: Translator, call: OnnxCall) -> None:
 def _nonzero(t: Translator, call: OnnxCall) -> None:
     x = call.input(0)
     t.assume("every element may be nonzero: an upper bound of the rows found", call.name)
-    rows = t.emit(
-        call, "nonzero", [x], inner="/rows", shapes=[(x.elements, x.rank)], dtype="int64"
-    )
+    rows = t.emit(call, "nonzero", [x], inner="/rows", shapes=[(x.elements, x.rank)], dtype="int64")
     t.emit(call, "transpose", [rows], order=(1, 0))
 
 

@@ -155,10 +155,13 @@ class Translator:
             return None
         numbers = self.known(value)
         if numbers is None:
+            why = "is not a short list of numbers" if value.stored else (
+                "is computed from the model's input values, so that shapes in this model depend "
+                "on its data"
+            )  # fmt: skip
             raise UnreadableModel(
-                f"node {call.name!r} ({call.op}) takes {value.name!r}, which is computed from the "
-                "model's input values, so the shapes in this model depend on its data. Export it "
-                "with fixed sizes."
+                f"node {call.name!r} ({call.op}) takes its sizes from {value.name!r}, which {why}. "
+                "Export the model with fixed sizes."
             )
         return tuple(int(number) for number in numbers.reshape(-1).tolist())
 

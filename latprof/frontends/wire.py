@@ -22,8 +22,9 @@ from latprof.errors import UnreadableModel
 
 VARINT, I64, BYTES, I32 = 0, 1, 2, 5
 
-# A graph of 50,000 nodes takes about a million fields; decoding this many takes a few seconds.
+# A graph of 50,000 nodes comes to two million; decoding this many takes a few seconds.
 MAX_FIELDS = 3_000_000
+MESSAGE_COST = 5  # what a message counts beside its fields
 MAX_DEPTH = 64  # messages within messages; graphs nest within attributes of nodes of graphs
 
 M = TypeVar("M", bound="Message")
@@ -68,6 +69,7 @@ class Decoder:
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise UnreadableModel(f"its parts are nested more than {MAX_DEPTH} deep.")
+        self._spend(MESSAGE_COST)
         message, wanted = kind(), _wanted(kind)
         for number, wire, value in self._fields(view):
             field = wanted.get(number)
