@@ -21,6 +21,8 @@ from latprof.frontends.wire import Decoder
 # AttributeProto.AttributeType, and the field that holds it.
 _KINDS = {"f": 1, "i": 2, "s": 3, "t": 4, "g": 5, "floats": 6, "ints": 7, "strings": 8}
 
+OWN_DOMAINS = ("", "ai.onnx")  # whose operators go by their bare names
+
 _SCOPES = b"pkg.torch.onnx.name_scopes"  # where torch's dynamo exporter says whose code a node was
 
 
@@ -64,16 +66,16 @@ class OnnxCall:
     def has(self, name: str) -> bool:
         return name in self.attributes
 
-    def int(self, name: str, default: int = 0) -> int:
+    def whole(self, name: str, default: int = 0) -> int:
         return int(self._held(name, "i", default))
 
-    def float(self, name: str, default: float = 0.0) -> float:
+    def real(self, name: str, default: float = 0.0) -> float:
         return float(self._held(name, "f", default))
 
-    def ints(self, name: str, default: Sequence[int] = ()) -> tuple[int, ...]:
+    def wholes(self, name: str, default: Sequence[int] = ()) -> tuple[int, ...]:
         return tuple(self._held(name, "ints", default))
 
-    def floats(self, name: str, default: Sequence[float] = ()) -> tuple[float, ...]:
+    def reals(self, name: str, default: Sequence[float] = ()) -> tuple[float, ...]:
         return tuple(self._held(name, "floats", default))
 
     def text(self, name: str, default: str = "") -> str:
@@ -105,8 +107,7 @@ class OnnxCall:
 
 def op_name(node: NodeProto) -> str:
     """The operator of a node, with its domain in front where that is not ONNX's own."""
-    own = node.domain in ("", "ai.onnx")
-    return node.op_type if own else f"{node.domain}.{node.op_type}"
+    return node.op_type if node.domain in OWN_DOMAINS else f"{node.domain}.{node.op_type}"
 
 
 def module_path(node: NodeProto, producer: str) -> str:

@@ -10,17 +10,17 @@ https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from latprof.errors import ShapeMismatch
 from latprof.frontends.onnx_calls import OnnxCall
+from latprof.frontends.onnx_elementwise import emit_clip, unary
 from latprof.frontends.onnx_layers import emit_attention, split_heads
 from latprof.frontends.onnx_operators import (
     OPERATORS,
-    emit_clip,
     emit_conv,
     emit_gemm,
     emit_product,
-    unary,
 )
 from latprof.frontends.onnx_quantized import QUANTIZED
 from latprof.frontends.onnx_translator import Translate, Translator
@@ -42,7 +42,7 @@ def _fused_conv(t: Translator, call: OnnxCall) -> None:
     if residual is not None:
         found = t.emit(call, "add", [found, residual], inner="/sum" if activation else "")
     if activation:
-        _activate(t, call, found, activation, call.floats("activation_params"))
+        _activate(t, call, found, activation, call.reals("activation_params"))
 
 
 def _activate(
@@ -52,7 +52,9 @@ def _activate(
         low, high = (*settings, None, None)[:2]
         emit_clip(t, call, x, low, high)
     elif activation in _ACTIVATIONS:
-        slope = {"slope": settings[0] if settings else 0.01} if activation == "LeakyRelu" else {}
+        slope: dict[str, Any] = (
+            {"slope": settings[0] if settings else 0.01} if activation == "LeakyRelu" else {}
+        )
         t.emit(call, _ACTIVATIONS[activation], [x], **slope)
     else:
         t.emit(call, f"onnx.{activation}", [x], shapes=[x.shape])
@@ -68,14 +70,14 @@ def _fused_gemm(t: Translator, call: OnnxCall) -> None:
     before = OnnxCall("Gemm", f"{call.name}/product", call.inputs, (name,), call.attributes,
                       call.opset, call.module)  # fmt: skip
     found = emit_gemm(t, before, call.input(0), call.input(1), call.get(2))
-    _activate(t, call, found, activation, (call.float("activation_alpha", 0.01),))
+    _activate(t, call, found, activation, (call.real("activation_alpha", 0.01),))
 
 
 def _fused_matmul(t: Translator, call: OnnxCall) -> None:
     operands = []
     for index, setting in enumerate(("transA", "transB")):
         value = call.input(index)
-        if call.int(setting):
+        if call.whole(setting):
             order = (*range(value.rank - 2), value.rank - 1, value.rank - 2)
             if value.stored and value.rank == 2:
                 value = t.turned(value)
@@ -87,7 +89,7 @@ def _fused_matmul(t: Translator, call: OnnxCall) -> None:
 
 def _quick_gelu(t: Translator, call: OnnxCall) -> None:
     """``x · sigmoid(alpha · x)``: what silu costs, which it is for an alpha of 1."""
-    x, alpha = call.input(0), call.float("alpha", 1.702)
+    x, alpha = call.input(0), call.real("alpha", 1.702)
     if alpha == 1.0:
         t.emit(call, "silu", [x])
         return
@@ -115,7 +117,7 @@ def _skip_norm(op: str) -> Translate:
         total = t.emit(call, "add", [call.input(0), call.input(1)], inner="/sum")
         if bias is not None:
             total = t.emit(call, "add", [total, bias], inner="/shifted")
-        eps = call.float("epsilon", 1e-5)
+        eps = call.real("epsilon", 1e-5)
         t.emit(call, op, [total, *weights], axes=1, eps=eps)
         if len(call.outputs) > 3 and call.outputs[3]:
             t.define(call.outputs[3], total)
@@ -125,13 +127,13 @@ def _skip_norm(op: str) -> Translate:
 
 def _group_norm(t: Translator, call: OnnxCall) -> None:
     """A norm, then perhaps a swish; with the channels last it stays under its own name."""
-    if call.int("channels_last", 1):
+    if call.whole("channels_last", 1):
         unknown(t, call)
         return
-    swish = bool(call.int("activation"))
+    swish = bool(call.whole("activation"))
     found = t.emit(
         call, "group_norm", call.inputs[:3], inner="/norm" if swish else "",
-        groups=call.int("groups", 1), eps=call.float("epsilon", 1e-5),
+        groups=call.whole("groups", 1), eps=call.real("epsilon", 1e-5),
     )  # fmt: skip
     if swish:
         t.emit(call, "silu", [found])
@@ -139,10 +141,10 @@ def _group_norm(t: Translator, call: OnnxCall) -> None:
 
 def _attention(t: Translator, call: OnnxCall) -> None:
     """One linear layer for queries, keys and values; then attention; a cache is not read."""
-    if call.get(4) is not None or call.ints("qkv_hidden_sizes"):
+    if call.get(4) is not None or call.wholes("qkv_hidden_sizes"):
         unknown(t, call)
         return
-    x, heads = call.input(0), call.int("num_heads")
+    x, heads = call.input(0), call.whole("num_heads")
     weight, bias = call.input(1), call.get(2)
     operands = [x, t.turned(weight), bias] if weight.stored else [x, weight, bias]
     op = "linear" if weight.stored else "matmul"
@@ -155,7 +157,7 @@ def _attention(t: Translator, call: OnnxCall) -> None:
     turned = t.emit(call, "transpose", [apart], inner="/heads", order=(2, 0, 3, 1, 4))
     query, key, value = t.emit_all(call, "unbind", [turned], inner="/part", outputs=3, axis=0)
     emit_attention(t, call, query, key, value, None, merge=True,
-                   causal=bool(call.int("unidirectional")))  # fmt: skip
+                   causal=bool(call.whole("unidirectional")))  # fmt: skip
 
 
 def _multi_head_attention(t: Translator, call: OnnxCall) -> None:
@@ -163,10 +165,10 @@ def _multi_head_attention(t: Translator, call: OnnxCall) -> None:
     if key is None or value is None or call.get(6) is not None or key.rank == 5:
         unknown(t, call)
         return
-    heads = call.int("num_heads")
+    heads = call.whole("num_heads")
     parts = [("query", call.input(0)), ("key", key), ("value", value)]
     query, key, value = (split_heads(t, call, part, heads, name) for name, part in parts)
-    causal = bool(call.int("unidirectional"))
+    causal = bool(call.whole("unidirectional"))
     emit_attention(t, call, query, key, value, None, merge=True, causal=causal)
 
 

@@ -15,6 +15,7 @@ from latprof.builder import GraphBuilder
 from latprof.errors import CaptureFailed, ModelError, ShapeMismatch, UnreadableModel
 from latprof.frontends.composites import recognise
 from latprof.frontends.inputs import InputSpec
+from latprof.frontends.onnx_calls import OWN_DOMAINS
 from latprof.frontends.onnx_flow import add_initializers, in_order, run_nodes
 from latprof.frontends.onnx_inputs import Declared, Inputs, settle_inputs
 from latprof.frontends.onnx_messages import FunctionProto, GraphProto, ModelProto
@@ -61,9 +62,7 @@ def _graph(model: ModelProto, path: Path, specs: Sequence[InputSpec]) -> Graph:
         path.parent,
         _declared(proto, settled),
         _functions(model),
-        opset=max(
-            (o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1
-        ),
+        opset=max((o.version for o in model.opset_import if o.domain in OWN_DOMAINS), default=1),
         producer=model.producer_name,
         reshaped=settled.changed,
     )
@@ -102,7 +101,7 @@ def _declared(proto: GraphProto, settled: Inputs) -> dict[str, tuple[Shape | Non
 def _functions(model: ModelProto) -> dict[tuple[str, str], FunctionProto]:
     found: dict[tuple[str, str], FunctionProto] = {}
     for function in model.functions:
-        own = function.domain in ("", "ai.onnx")
+        own = function.domain in OWN_DOMAINS
         name = function.name if own else f"{function.domain}.{function.name}"
         found[name, function.overload] = function
     return found

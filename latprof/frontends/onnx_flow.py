@@ -172,7 +172,7 @@ def _loop(t: Translator, call: OnnxCall) -> None:
     body = call.graph("body")
     lead = 2 if call.op == "Loop" else 0
     carried = len(call.inputs) - lead if call.op == "Loop" else (
-        len(call.inputs) - call.int("num_scan_inputs")
+        len(call.inputs) - call.whole("num_scan_inputs")
     )  # fmt: skip
     trips = t.known(call.get(0)) if call.op == "Loop" else None
     shapes, dtypes = [], []

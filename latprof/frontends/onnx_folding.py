@@ -27,7 +27,7 @@ Fold = Callable[[OnnxCall, Inputs], Sequence[Any] | Any]
 MAX_STEERING_FLOATS = 8
 
 
-class _NotFolded(Exception):  # noqa: N818 (it is caught a few lines on)
+class _NotFolded(Exception):
     """The result is too large to be a shape, or of a kind that shapes are not made of."""
 
 
@@ -72,8 +72,8 @@ def _fold_shape(t: Translator, call: OnnxCall) -> None:
     if call.op == "Size":
         t.fold(call, [np.asarray(math.prod(shape), dtype=np.int64)])
     else:
-        end = call.int("end", len(shape)) if call.has("end") else None
-        t.fold(call, [np.asarray(shape[call.int("start") : end], dtype=np.int64)])
+        end = call.whole("end", len(shape)) if call.has("end") else None
+        t.fold(call, [np.asarray(shape[call.whole("start") : end], dtype=np.int64)])
 
 
 def _given(array: Array | None) -> Array:
@@ -117,11 +117,11 @@ def _divide(a: Array, b: Array) -> Array:
 
 
 def _mod(call: OnnxCall, inputs: Inputs) -> Any:
-    return _elementwise(np.fmod if call.int("fmod") else np.mod)(call, inputs)
+    return _elementwise(np.fmod if call.whole("fmod") else np.mod)(call, inputs)
 
 
 def _cumulative_sum(call: OnnxCall, inputs: Inputs) -> Any:
-    if call.int("exclusive") or call.int("reverse"):
+    if call.whole("exclusive") or call.whole("reverse"):
         raise _NotFolded
     data = _given(inputs[0])
     return np.cumsum(data, axis=_ints(inputs[1])[0], dtype=data.dtype)
@@ -140,7 +140,7 @@ def _many(function: Callable[[Array, Array], Any]) -> Fold:
 
 
 def _cast(call: OnnxCall, inputs: Inputs) -> Any:
-    dtype = DTYPES.get(call.int("to"), "")
+    dtype = DTYPES.get(call.whole("to"), "")
     if not hasattr(np, dtype) and dtype != "bool":
         raise _NotFolded
     return _given(inputs[0]).astype(dtype)
@@ -149,11 +149,11 @@ def _cast(call: OnnxCall, inputs: Inputs) -> Any:
 def _concat(call: OnnxCall, inputs: Inputs) -> Any:
     if not inputs or sum(_given(array).size for array in inputs) > MAX_KNOWN:
         raise _NotFolded
-    return np.concatenate([_given(array) for array in inputs], axis=call.int("axis", 1))
+    return np.concatenate([_given(array) for array in inputs], axis=call.whole("axis", 1))
 
 
 def _gather(call: OnnxCall, inputs: Inputs) -> Any:
-    data, indices, axis = _given(inputs[0]), _given(inputs[1]), call.int("axis")
+    data, indices, axis = _given(inputs[0]), _given(inputs[1]), call.whole("axis")
     if indices.size * data.size > MAX_KNOWN * MAX_KNOWN:
         raise _NotFolded
     _small((*data.shape[:axis], *indices.shape, *data.shape[axis:][1:]))
@@ -161,14 +161,14 @@ def _gather(call: OnnxCall, inputs: Inputs) -> Any:
 
 
 def _gather_elements(call: OnnxCall, inputs: Inputs) -> Any:
-    return np.take_along_axis(_given(inputs[0]), _given(inputs[1]), axis=call.int("axis"))
+    return np.take_along_axis(_given(inputs[0]), _given(inputs[1]), axis=call.whole("axis"))
 
 
 def _slice(call: OnnxCall, inputs: Inputs) -> Any:
     data = _given(inputs[0])
     if call.has("starts"):  # before opset 10
-        starts, ends = list(call.ints("starts")), list(call.ints("ends"))
-        axes, steps = list(call.ints("axes", range(len(starts)))), [1] * len(starts)
+        starts, ends = list(call.wholes("starts")), list(call.wholes("ends"))
+        axes, steps = list(call.wholes("axes", range(len(starts)))), [1] * len(starts)
     else:
         starts, ends = _ints(inputs[1]), _ints(inputs[2])
         given = [_ints(array) if array is not None else None for array in inputs[3:5]] + [None] * 2
@@ -189,12 +189,12 @@ def slice_of(start: int, end: int, step: int, size: int) -> slice:
 
 def _squeeze(call: OnnxCall, inputs: Inputs) -> Any:
     data = _given(inputs[0])
-    axes = _ints(inputs[1]) if len(inputs) > 1 and inputs[1] is not None else call.ints("axes")
+    axes = _ints(inputs[1]) if len(inputs) > 1 and inputs[1] is not None else call.wholes("axes")
     return np.squeeze(data, axis=tuple(axes) or None)
 
 
 def _unsqueeze(call: OnnxCall, inputs: Inputs) -> Any:
-    axes = _ints(inputs[1]) if len(inputs) > 1 else list(call.ints("axes"))
+    axes = _ints(inputs[1]) if len(inputs) > 1 else list(call.wholes("axes"))
     if len(axes) > 32:
         raise ValueError("too many axes")
     return np.expand_dims(_given(inputs[0]), tuple(axes))
@@ -202,14 +202,14 @@ def _unsqueeze(call: OnnxCall, inputs: Inputs) -> Any:
 
 def _reshape(call: OnnxCall, inputs: Inputs) -> Any:
     data = _given(inputs[0])
-    wanted = _ints(inputs[1]) if len(inputs) > 1 else list(call.ints("shape"))
-    if not call.int("allowzero"):
+    wanted = _ints(inputs[1]) if len(inputs) > 1 else list(call.wholes("shape"))
+    if not call.whole("allowzero"):
         wanted = [data.shape[i] if size == 0 else size for i, size in enumerate(wanted)]
     return data.reshape(wanted)
 
 
 def _transpose(call: OnnxCall, inputs: Inputs) -> Any:
-    return np.transpose(_given(inputs[0]), call.ints("perm") or None)
+    return np.transpose(_given(inputs[0]), call.wholes("perm") or None)
 
 
 def _constant_of_shape(call: OnnxCall, inputs: Inputs) -> Any:
@@ -246,9 +246,9 @@ def _tile(call: OnnxCall, inputs: Inputs) -> Any:
 
 
 def _split(call: OnnxCall, inputs: Inputs) -> Any:
-    data, axis = _given(inputs[0]), call.int("axis")
+    data, axis = _given(inputs[0]), call.whole("axis")
     parts = len(call.outputs)
-    sizes = _ints(inputs[1]) if len(inputs) > 1 else list(call.ints("split"))
+    sizes = _ints(inputs[1]) if len(inputs) > 1 else list(call.wholes("split"))
     if not sizes:
         each = -(-data.shape[axis] // parts)
         sizes = [each] * parts
@@ -265,8 +265,8 @@ def _reduce(function: Callable[..., Any]) -> Fold:
     def fold(call: OnnxCall, inputs: Inputs) -> Any:
         data = _given(inputs[0])
         given = inputs[1] if len(inputs) > 1 else None
-        axes = tuple(_ints(given)) if given is not None else call.ints("axes")
-        found = function(data, axis=axes or None, keepdims=bool(call.int("keepdims", 1)))
+        axes = tuple(_ints(given)) if given is not None else call.wholes("axes")
+        found = function(data, axis=axes or None, keepdims=bool(call.whole("keepdims", 1)))
         return np.asarray(found).astype(data.dtype)
 
     return fold

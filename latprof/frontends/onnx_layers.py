@@ -10,7 +10,6 @@ from latprof.frontends.onnx_movements import axis_of
 from latprof.frontends.onnx_translator import Translate, Translator
 from latprof.frontends.onnx_values import Value
 from latprof.graph import Shape
-from latprof.ops import OPS
 
 # A layer without a shape rule of its own is given the shapes that ONNX says.
 
@@ -20,7 +19,7 @@ def _recurrent(op: str) -> Translate:
         x, weight = call.input(0), call.input(1)
         hidden = call.input(2).shape[2]
         directions = weight.shape[0]
-        batch_first = bool(call.int("layout"))
+        batch_first = bool(call.whole("layout"))
         steps, batch = (x.shape[1], x.shape[0]) if batch_first else (x.shape[0], x.shape[1])
         state: Shape = (directions, batch, hidden)
         flat: Shape = (*x.shape[:2], directions * hidden)
@@ -53,7 +52,7 @@ def _by_direction(
 ) -> None:
     """The states of both directions on an axis of their own, where ONNX wants it."""
     hidden = y.shape[-1] // max(directions, 1)
-    if call.int("layout"):
+    if call.whole("layout"):
         t.emit(call, "reshape", [y], shape=(batch, steps, directions, hidden))
     elif directions == 1:
         t.emit(call, "reshape", [y], shape=(steps, 1, batch, hidden))
@@ -92,9 +91,9 @@ def _attention(t: Translator, call: OnnxCall) -> None:
     """ONNX's own, since opset 23: three or four axes; a cache of earlier keys comes in front."""
     query, key, value = (call.input(index) for index in range(3))
     merge = query.rank == 3
-    heads = call.int("q_num_heads"), call.int("kv_num_heads")
+    heads = call.whole("q_num_heads"), call.whole("kv_num_heads")
     query = split_heads(t, call, query, heads[0], "query")
-    cached = []
+    cached: list[Value] = []
     for index, (name, part) in enumerate((("key", key), ("value", value))):
         part = split_heads(t, call, part, heads[1], name)
         past = call.get(4 + index)
@@ -103,15 +102,16 @@ def _attention(t: Translator, call: OnnxCall) -> None:
         cached.append(part)
         if len(call.outputs) > 1 + index and call.outputs[1 + index]:
             t.define(call.outputs[1 + index], part)
-    causal = bool(call.int("is_causal"))
-    emit_attention(t, call, query, *cached, call.get(3), merge=merge, causal=causal)
+    key, value = cached
+    causal = bool(call.whole("is_causal"))
+    emit_attention(t, call, query, key, value, call.get(3), merge=merge, causal=causal)
 
 
 def _top_k(t: Translator, call: OnnxCall) -> None:
     x = call.input(0)
-    axis = axis_of(call.int("axis", -1), x.rank, call)
+    axis = axis_of(call.whole("axis", -1), x.rank, call)
     if call.has("k"):
-        k = call.int("k")
+        k = call.whole("k")
     else:
         found = t.known(call.input(1))
         if found is None:  # often min(k, boxes found): all of them at most
@@ -139,8 +139,8 @@ def _nms(t: Translator, call: OnnxCall) -> None:
 
 def _roi_align(t: Translator, call: OnnxCall) -> None:
     x, rois = call.input(0), call.input(1)
-    size = (call.int("output_height", 1), call.int("output_width", 1))
-    ratio = call.int("sampling_ratio")
+    size = (call.whole("output_height", 1), call.whole("output_width", 1))
+    ratio = call.whole("sampling_ratio")
     t.emit(
         call, "roi_align", [x, rois, call.get(2)], shapes=[(rois.shape[0], x.shape[1], *size)],
         output_size=size, sampling_ratio=ratio,
@@ -164,18 +164,7 @@ def _cumulative_sum(t: Translator, call: OnnxCall) -> None:
 def _einsum(t: Translator, call: OnnxCall) -> None:
     equation = call.text("equation").replace(" ", "")
     operands = [call.input(index) for index in range(len(call.inputs))]
-    shapes = None if "einsum" in OPS else [_einsum_shape(equation, operands)]
-    t.emit(call, "einsum", operands, shapes=shapes, equation=equation)
-
-
-def _einsum_shape(equation: str, operands: list[Value]) -> Shape:
-    sizes: dict[str, int] = {}
-    left, arrow, right = equation.partition("->")
-    if "." in equation or not arrow:
-        raise ShapeMismatch(f"the einsum {equation!r} is written in a way latprof does not read.")
-    for term, operand in zip(left.split(","), operands, strict=True):
-        sizes |= dict(zip(term, operand.shape, strict=True))
-    return tuple(sizes[label] for label in right)
+    t.emit(call, "einsum", operands, equation=equation)
 
 
 def _fold_columns(t: Translator, call: OnnxCall) -> None:
@@ -183,7 +172,7 @@ def _fold_columns(t: Translator, call: OnnxCall) -> None:
     x = call.input(0)
     size, kernel = t.whole(call.input(1), call) or (), t.whole(call.input(2), call) or ()
     ones, none = (1,) * len(kernel), (0,) * len(kernel)
-    pads = call.ints("pads") or none * 2
+    pads = call.wholes("pads") or none * 2
     channels = x.shape[1]
     for side in kernel:
         channels //= side
@@ -194,9 +183,9 @@ def _fold_columns(t: Translator, call: OnnxCall) -> None:
         shapes=[(x.shape[0], channels, *size)],
         output_size=size,
         kernel=kernel,
-        stride=call.ints("strides") or ones,
+        stride=call.wholes("strides") or ones,
         padding=tuple(zip(pads[: len(kernel)], pads[len(kernel) :], strict=True)),
-        dilation=call.ints("dilations") or ones,
+        dilation=call.wholes("dilations") or ones,
     )
 
 

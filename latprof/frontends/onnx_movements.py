@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from latprof.errors import ShapeMismatch
 from latprof.frontends.onnx_calls import OnnxCall
 from latprof.frontends.onnx_folding import slice_of
 from latprof.frontends.onnx_translator import Translate, Translator
-from latprof.frontends.onnx_values import Array, Value, dtype_of, stored_value
+from latprof.frontends.onnx_values import Value, dtype_of, stored_value
 from latprof.graph import Shape
 from latprof.ops.broadcasting import broadcast
 
@@ -47,12 +46,15 @@ def _constant(t: Translator, call: OnnxCall) -> None:
         value = stored_value(proto, t.free_name(name), initializer=False)
         t.define(name, value)
     elif call.has("value_ints") or call.has("value_int"):
-        lone = call.has("value_int")
-        t.fold(call, [_array(call.int("value_int") if lone else call.ints("value_ints"), "int64")])
+        whole = (call.whole("value_int"),) if call.has("value_int") else call.wholes("value_ints")
+        array = np.asarray(whole, dtype=np.int64)
+        t.fold(call, [array.reshape(()) if call.has("value_int") else array])
     elif call.has("value_floats") or call.has("value_float"):
-        lone = call.has("value_float")
-        numbers = call.float("value_float") if lone else call.floats("value_floats")
-        t.fold(call, [_array(numbers, "float32")])
+        real = (
+            (call.real("value_float"),) if call.has("value_float") else call.reals("value_floats")
+        )
+        array = np.asarray(real, dtype=np.float32)
+        t.fold(call, [array.reshape(()) if call.has("value_float") else array])
     elif call.has("sparse_value"):
         sparse = call.attributes["sparse_value"].sparse_tensor
         values = sparse.values if sparse is not None else None
@@ -62,10 +64,6 @@ def _constant(t: Translator, call: OnnxCall) -> None:
         t.define(name, Value(t.free_name(name), shape, dtype, stored=True))
     else:  # text
         t.define(name, Value(t.free_name(name), (), "uint8", stored=True))
-
-
-def _array(numbers: Any, dtype: str) -> Array:
-    return np.asarray(numbers, dtype=dtype)
 
 
 def reshape_to(t: Translator, call: OnnxCall, shape: Shape) -> None:
@@ -82,7 +80,7 @@ def _reshape(t: Translator, call: OnnxCall) -> None:
     wanted = t.axes(call, 1, "shape")
     if wanted is None:
         raise ShapeMismatch(f"node {call.name!r} (Reshape) says no shape.")
-    if not call.int("allowzero"):
+    if not call.whole("allowzero"):
         if any(size == 0 and index >= x.rank for index, size in enumerate(wanted)):
             raise ShapeMismatch(f"node {call.name!r}: {wanted} copies an axis {x.shape} lacks.")
         wanted = tuple(x.shape[i] if size == 0 else size for i, size in enumerate(wanted))
@@ -96,7 +94,7 @@ def _reshape(t: Translator, call: OnnxCall) -> None:
 
 def _flatten(t: Translator, call: OnnxCall) -> None:
     x = call.input(0)
-    axis = call.int("axis", 1)
+    axis = call.whole("axis", 1)
     if not -x.rank <= axis <= x.rank:
         raise ShapeMismatch(f"node {call.name!r} (Flatten): axis {axis} of {x.rank} axes.")
     axis += x.rank if axis < 0 else 0
@@ -128,7 +126,7 @@ def _unsqueeze(t: Translator, call: OnnxCall) -> None:
 
 def _transpose(t: Translator, call: OnnxCall) -> None:
     x = call.input(0)
-    order = call.ints("perm") or tuple(reversed(range(x.rank)))
+    order = call.wholes("perm") or tuple(reversed(range(x.rank)))
     if order == tuple(range(x.rank)):
         t.define(call.outputs[0], x)
     elif x.stored and order == (1, 0) and x.rank == 2:
@@ -143,13 +141,13 @@ def _concat(t: Translator, call: OnnxCall) -> None:
     if len(parts) == 1:
         t.define(call.outputs[0], parts[0])
         return
-    axis = axis_of(call.int("axis", 1), parts[0].rank, call)
+    axis = axis_of(call.whole("axis", 1), parts[0].rank, call)
     t.emit(call, "concat", parts, axis=axis)
 
 
 def _split(t: Translator, call: OnnxCall) -> None:
     x = call.input(0)
-    axis = axis_of(call.int("axis"), x.rank, call)
+    axis = axis_of(call.whole("axis"), x.rank, call)
     sizes = t.axes(call, 1, "split")
     if sizes is None:
         parts = len(call.outputs)
@@ -192,40 +190,6 @@ def _one_slice(t: Translator, call: OnnxCall, x: Value, axis: int, cut: slice, i
     return t.emit(call, "slice", [x], inner=inner, axis=axis, start=start, stop=stop, step=step)
 
 
-def _gather(t: Translator, call: OnnxCall) -> None:
-    x, indices = call.input(0), call.input(1)
-    axis = axis_of(call.int("axis"), x.rank, call)
-    if x.stored and x.trained and x.rank == 2 and axis == 0:
-        t.emit(call, "embedding", [x, indices])
-        return
-    numbers = t.known(indices)
-    if numbers is not None and numbers.ndim == 0:
-        index = int(numbers) % max(x.shape[axis], 1)
-        t.emit(call, "select", [x], axis=axis, index=index)
-    else:
-        t.emit(call, "gather", [x, indices], axis=axis)
-
-
-def _gather_nd(t: Translator, call: OnnxCall) -> None:
-    x, indices = call.input(0), call.input(1)
-    batch = call.int("batch_dims")
-    depth = indices.shape[-1]
-    shape = (*indices.shape[:-1], *x.shape[batch + depth :])
-    t.emit(call, "onnx.GatherND", [x, indices], shapes=[shape])
-
-
-def _take_along(t: Translator, call: OnnxCall) -> None:
-    x, indices = call.input(0), call.input(1)
-    axis = axis_of(call.int("axis"), x.rank, call)
-    t.emit(call, "take_along", [x, indices], shapes=[indices.shape], axis=axis)
-
-
-def _scatter(t: Translator, call: OnnxCall) -> None:
-    x = call.input(0)
-    axis = axis_of(call.int("axis"), x.rank, call) if call.op != "ScatterND" else 0
-    t.emit(call, "scatter", call.inputs[:3], shapes=[x.shape], axis=axis)
-
-
 def _pad(t: Translator, call: OnnxCall) -> None:
     x = call.input(0)
     flat = t.axes(call, 1, "pads") or ()
@@ -240,7 +204,7 @@ def _pad(t: Translator, call: OnnxCall) -> None:
         t.define(call.outputs[0], x)
         return
     filled = t.known(call.get(2))
-    value = call.float("value") if filled is None else float(filled.reshape(-1)[0])
+    value = call.real("value") if filled is None else float(filled.reshape(-1)[0])
     mode = _PAD_MODES[call.text("mode", "constant")]
     t.emit(call, "pad", [x], padding=tuple(pads), mode=mode, value=value)
 
@@ -265,7 +229,7 @@ def _resize(t: Translator, call: OnnxCall) -> None:
 
 def _resized(t: Translator, call: OnnxCall, x: Value) -> Shape:
     """Sizes are said outright, or as scales: an attribute, the second or the third input."""
-    axes = call.ints("axes", range(x.rank))
+    axes = call.wholes("axes", range(x.rank))
     if len(call.inputs) > 3 and (sizes := t.whole(call.get(3), call)) is not None:
         if call.text("keep_aspect_ratio_policy", "stretch") != "stretch":
             ratios = [s / max(x.shape[a], 1) for a, s in zip(axes, sizes, strict=True)]
@@ -276,7 +240,7 @@ def _resized(t: Translator, call: OnnxCall, x: Value) -> Shape:
     else:
         given = call.get(2) if len(call.inputs) > 2 else call.get(1)
         numbers = t.known(given)
-        scales: Sequence[float] = call.floats("scales")
+        scales: Sequence[float] = call.reals("scales")
         if numbers is not None:
             scales = [float(number) for number in numbers.reshape(-1).tolist()]
         elif given is not None:
@@ -306,7 +270,7 @@ def _tile(t: Translator, call: OnnxCall) -> None:
 
 def _depth_to_space(t: Translator, call: OnnxCall) -> None:
     """Three steps: split the channels, bring the pieces beside the pixels, merge."""
-    x, r = call.input(0), call.int("blocksize")
+    x, r = call.input(0), call.whole("blocksize")
     batch, channels, height, width = x.shape
     if call.op == "SpaceToDepth":
         split: Shape = (batch, channels, height // r, r, width // r, r)
@@ -326,10 +290,8 @@ def _depth_to_space(t: Translator, call: OnnxCall) -> None:
 
 def _cast(t: Translator, call: OnnxCall) -> None:
     x = call.input(0)
-    if call.op == "CastLike":
-        dtype = call.input(1).dtype
-    else:
-        dtype = dtype_of(call.int("to"), call.name)
+    like = call.op == "CastLike"
+    dtype = call.input(1).dtype if like else dtype_of(call.whole("to"), call.name)
     if dtype == x.dtype:
         t.define(call.outputs[0], x)
     else:
@@ -346,56 +308,16 @@ def _filled(t: Translator, call: OnnxCall) -> None:
 
 def _eye_like(t: Translator, call: OnnxCall) -> None:
     x, name = call.input(0), call.outputs[0]
-    dtype = dtype_of(call.int("dtype"), call.name) if call.has("dtype") else x.dtype
+    dtype = dtype_of(call.whole("dtype"), call.name) if call.has("dtype") else x.dtype
     t.define(name, Value(t.free_name(name), x.shape, dtype, stored=True))
 
 
 def _random(t: Translator, call: OnnxCall) -> None:
     like = call.get(0)
     dtype = "float32" if like is None else like.dtype
-    dtype = dtype_of(call.int("dtype"), call.name) if call.has("dtype") else dtype
-    shape = call.ints("shape") if like is None else like.shape
+    dtype = dtype_of(call.whole("dtype"), call.name) if call.has("dtype") else dtype
+    shape = call.wholes("shape") if like is None else like.shape
     t.emit(call, f"onnx.{call.op}", call.inputs[:1], shapes=[shape], dtype=dtype)
-
-
-def _trilu(t: Translator, call: OnnxCall) -> None:
-    x = call.input(0)
-    diagonal = t.whole(call.get(1), call) or (0,)
-    upper = bool(call.int("upper", 1))
-    t.emit(call, "trilu", [x], shapes=[x.shape], upper=upper, diagonal=diagonal[0])
-
-
-def _one_hot(t: Translator, call: OnnxCall) -> None:
-    indices, values = call.input(0), call.input(2)
-    depth = (t.whole(call.input(1), call) or (0,))[0]
-    axis = axis_of(call.int("axis", -1), indices.rank + 1, call)
-    shape = (*indices.shape[:axis], depth, *indices.shape[axis:])
-    t.emit(call, "one_hot", [indices], shapes=[shape], dtype=values.dtype, depth=depth, axis=axis)
-
-
-def _nonzero(t: Translator, call: OnnxCall) -> None:
-    x = call.input(0)
-    t.assume("every element may be nonzero: an upper bound of the rows found", call.name)
-    rows = t.emit(call, "nonzero", [x], inner="/rows", shapes=[(x.elements, x.rank)], dtype="int64")
-    t.emit(call, "transpose", [rows], order=(1, 0))
-
-
-def _compress(t: Translator, call: OnnxCall) -> None:
-    x = call.input(0)
-    t.assume("every element may be chosen: an upper bound of what Compress gives", call.name)
-    shape = x.shape if call.has("axis") else (x.elements,)
-    t.emit(call, "onnx.Compress", [x, call.input(1)], shapes=[shape])
-
-
-def _unique(t: Translator, call: OnnxCall) -> None:
-    x = call.input(0)
-    t.assume("every element may be unique: an upper bound of what Unique gives", call.name)
-    shape = x.shape if call.has("axis") else (x.elements,)
-    along = x.shape[axis_of(call.int("axis"), x.rank, call)] if call.has("axis") else x.elements
-    t.emit(
-        call, "onnx.Unique", [x], shapes=[shape, (along,), (along,), (along,)],
-        dtype=[x.dtype, "int64", "int64", "int64"], outputs=len(call.outputs),
-    )  # fmt: skip
 
 
 def _copy(t: Translator, call: OnnxCall) -> None:
@@ -414,10 +336,6 @@ MOVEMENTS: Mapping[str, Translate] = {
     "Concat": _concat,
     "Split": _split,
     "Slice": _slice,
-    "Gather": _gather,
-    "GatherND": _gather_nd,
-    "GatherElements": _take_along,
-    **dict.fromkeys(("Scatter", "ScatterElements", "ScatterND", "TensorScatter"), _scatter),
     "Pad": _pad,
     **dict.fromkeys(("Resize", "Upsample"), _resize),
     "Expand": _expand,
@@ -430,10 +348,5 @@ MOVEMENTS: Mapping[str, Translate] = {
         ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli"),
         _random,
     ),
-    "Trilu": _trilu,
-    "OneHot": _one_hot,
-    "NonZero": _nonzero,
-    "Compress": _compress,
-    "Unique": _unique,
     "ReverseSequence": _copy,
 }

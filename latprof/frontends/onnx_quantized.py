@@ -20,7 +20,7 @@ def _quantize(t: Translator, call: OnnxCall) -> None:
     zero = call.get(2)
     dtype = "uint8" if zero is None else zero.dtype
     if call.has("output_dtype") and zero is None:
-        dtype = dtype_of(call.int("output_dtype"), call.name)
+        dtype = dtype_of(call.whole("output_dtype"), call.name)
     if x.stored:  # a float weight that is quantised while loading
         name = call.outputs[0]
         value = Value(x.name, x.shape, dtype, stored=True, trained=x.trained)
@@ -116,8 +116,8 @@ def _matmul_bits(t: Translator, call: OnnxCall) -> None:
     """MatMulNBits: a linear layer whose weight is packed, `bits` to a number."""
     x, packed = call.input(0), call.input(1)
     _note(t, call.inputs[2:5])
-    shape = (call.int("N"), call.int("K"))
-    kept = "int4" if call.int("bits", 4) <= 4 else "uint8"
+    shape = (call.whole("N"), call.whole("K"))
+    kept = "int4" if call.whole("bits", 4) <= 4 else "uint8"
     weight = Value(packed.name, shape, x.dtype, stored=True, kept_as=kept, trained=True)
     t.emit(call, "linear", [x, weight, call.get(5)])
 
@@ -143,13 +143,13 @@ def _qlinear_unary(op: str) -> Translate:
 def _qlinear_softmax(t: Translator, call: OnnxCall) -> None:
     _note(t, call.inputs[1:5])
     x = call.input(0)
-    t.emit(call, "softmax", [x], axis=axis_of(call.int("axis", -1), x.rank, call))
+    t.emit(call, "softmax", [x], axis=axis_of(call.whole("axis", -1), x.rank, call))
 
 
 def _qlinear_pool(t: Translator, call: OnnxCall) -> None:
     _note(t, call.inputs[1:5])
     x = call.input(0)
-    if call.int("channels_last"):
+    if call.whole("channels_last"):
         t.emit(call, call.op, [x], shapes=[x.shape])
     elif call.op.endswith("GlobalAveragePool"):
         t.emit(call, "adaptive_avg_pool", [x], output_size=(1,) * (x.rank - 2))
@@ -160,8 +160,8 @@ def _qlinear_pool(t: Translator, call: OnnxCall) -> None:
 def _qlinear_reduce_mean(t: Translator, call: OnnxCall) -> None:
     _note(t, call.inputs[1:5])
     x = call.input(0)
-    axes = tuple(sorted({axis_of(a, x.rank, call) for a in call.ints("axes") or range(x.rank)}))
-    t.emit(call, "mean", [x], axes=axes, keepdims=bool(call.int("keepdims", 1)))
+    axes = tuple(sorted({axis_of(a, x.rank, call) for a in call.wholes("axes") or range(x.rank)}))
+    t.emit(call, "mean", [x], axes=axes, keepdims=bool(call.whole("keepdims", 1)))
 
 
 def _qlinear_concat(t: Translator, call: OnnxCall) -> None:
@@ -170,7 +170,7 @@ def _qlinear_concat(t: Translator, call: OnnxCall) -> None:
     _note(t, call.inputs[3::3])
     _note(t, call.inputs[4::3])
     parts = [value for value in call.inputs[2::3] if value is not None]
-    axis = axis_of(call.int("axis"), parts[0].rank, call)
+    axis = axis_of(call.whole("axis"), parts[0].rank, call)
     t.emit(call, "concat", parts, axis=axis)
 
 

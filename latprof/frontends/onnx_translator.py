@@ -168,7 +168,7 @@ class Translator:
     def axes(self, call: OnnxCall, index: int, name: str = "axes") -> tuple[int, ...] | None:
         """A setting that is an attribute in old files, and an input in new ones."""
         if call.has(name):
-            return call.ints(name)
+            return call.wholes(name)
         return self.whole(call.get(index), call)
 
     def fold(self, call: OnnxCall, arrays: Sequence[Array]) -> None:
@@ -199,7 +199,7 @@ class Translator:
         outputs: int = 1,
         **attributes: Any,
     ) -> Value:
-        """Add one node that computes `call`, or an `inner` step on the way; its first value comes back.
+        """Add one node that computes `call`, or a step on the way; its first value comes back.
 
         Parameters
         ----------

@@ -70,7 +70,7 @@ class Decoder:
         if self.depth > MAX_DEPTH:
             raise UnreadableModel(f"its parts are nested more than {MAX_DEPTH} deep.")
         self._spend(MESSAGE_COST)
-        message, wanted = kind(), _wanted(kind)
+        message, wanted = kind(), _wanted(kind)  # type: ignore[arg-type]
         for number, wire, value in self._fields(view):
             field = wanted.get(number)
             if field is None:
