@@ -65,6 +65,10 @@ def _hard_sigmoid(t: Translator, call: OnnxCall) -> None:
     t.emit(call, "hard_sigmoid", [call.input(0)], **settings)
 
 
+def _thresholded_relu(t: Translator, call: OnnxCall) -> None:
+    t.emit(call, "threshold", [call.input(0)], value=call.real("alpha", 1.0))
+
+
 def _leaky_relu(t: Translator, call: OnnxCall) -> None:
     t.emit(call, "leaky_relu", [call.input(0)], slope=call.real("alpha", 0.01))
 
@@ -152,6 +156,7 @@ ELEMENTWISE: Mapping[str, Translate] = {
     },
     "Clip": _clip,
     "LeakyRelu": _leaky_relu,
+    "ThresholdedRelu": _thresholded_relu,
     "HardSigmoid": _hard_sigmoid,
     "PRelu": _prelu,
     "Gelu": _gelu,

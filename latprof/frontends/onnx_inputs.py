@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from latprof.errors import ShapeMismatch
-from latprof.frontends.inputs import DEFAULT_IMAGE_SIZE, InputSpec, guess_input
+from latprof.errors import BadReference, ShapeMismatch
+from latprof.frontends.inputs import DEFAULT_IMAGE_SIZE, InputSpec, guess_input, parse_input
 from latprof.frontends.onnx_messages import TypeProto, ValueInfoProto
 from latprof.frontends.onnx_values import MAX_RANK, dtype_of
 from latprof.graph import Shape, Tensor
@@ -205,7 +205,10 @@ def _ask(entry: Declared, sizes: Sequence[int | None], model: str) -> str:
 
 
 def _prefix(name: str) -> str:
-    return "" if "=" in name or not name.isprintable() or " " in name else f"{name}="
+    try:  # a name that cannot be typed is left out: inputs go by their order too
+        return f"{name}=" if parse_input(f"{name}=1").name == name else ""
+    except BadReference:
+        return ""
 
 
 def _sizes(entry: Declared) -> str:

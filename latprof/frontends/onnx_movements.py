@@ -46,9 +46,9 @@ def _constant(t: Translator, call: OnnxCall) -> None:
         value = stored_value(proto, t.free_name(name), initializer=False)
         t.define(name, value)
     elif call.has("value_ints") or call.has("value_int"):
-        whole = (call.whole("value_int"),) if call.has("value_int") else call.wholes("value_ints")
-        array = np.asarray(whole, dtype=np.int64)
-        t.fold(call, [array.reshape(()) if call.has("value_int") else array])
+        lone = call.has("value_int")
+        whole: Any = call.whole("value_int") if lone else call.wholes("value_ints")
+        t.fold(call, [np.asarray(whole, dtype=np.int64)])
     elif call.has("value_floats") or call.has("value_float"):
         real = (
             (call.real("value_float"),) if call.has("value_float") else call.reals("value_floats")
