@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from latprof.frontends.composites import Found, Rule, Walk, close
-from latprof.graph import Node, Shape, Tensor
+from latprof.graph import Node, Tensor
 
 
 def _vector(walk: Walk, name: str | None, size: int) -> bool:
@@ -49,18 +49,13 @@ def _norm(walk: Walk, root: Node) -> Found | None:
     centred, inside = square.inputs[0], [mean, square, shifted, root]
     difference = walk.producer(centred, "sub")
     average = walk.producer(difference.inputs[1], "mean") if difference is not None else None
+    axes = _trailing(walk, mean)
     op, x = "rms_norm", centred
-    if (
-        difference is not None
-        and average is not None
-        and (
-            average.inputs[0] == difference.inputs[0]
-            and average.attributes["axes"] == mean.attributes["axes"]
-        )
-    ):
-        op, x = "layer_norm", difference.inputs[0]
-        inside += [difference, average]
-    axes = _trailing(tuple(mean.attributes["axes"]), len(walk.tensor(x).shape))
+    if difference is not None and average is not None:
+        alike = average.inputs[0] == difference.inputs[0] and _trailing(walk, average) == axes
+        if alike:
+            op, x = "layer_norm", difference.inputs[0]
+            inside += [difference, average]
     scaled = _quotient(walk, root, centred, inside)
     if not axes or scaled is None:
         return None
@@ -73,10 +68,11 @@ def _is_square(walk: Walk, node: Node) -> bool:
     return walk.number(node.inputs[1]) == 2
 
 
-def _trailing(axes: Shape, rank: int) -> int:
-    """How many axes at the end these are; 0 if they are others."""
-    wanted = sorted(axis % rank for axis in axes) if rank else []
-    return len(wanted) if wanted == list(range(rank - len(wanted), rank)) else 0
+def _trailing(walk: Walk, mean: Node) -> int:
+    """Over how many axes at the end a mean goes; 0 if it goes over others."""
+    rank = len(walk.tensor(mean.inputs[0]).shape)
+    axes = sorted(axis % rank for axis in mean.attributes.get("axes", ())) if rank else []
+    return len(axes) if axes == list(range(rank - len(axes), rank)) else 0
 
 
 def _quotient(walk: Walk, root: Node, centred: str, inside: list[Node]) -> Node | None:
