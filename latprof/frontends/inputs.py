@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from latprof.errors import BadReference, CaptureFailed, ShapeMismatch
 from latprof.graph import DTYPE_BYTES, Shape, Tensor
 
-_SPEC = re.compile(r"^(?:(?P<name>[\w.\-/]+)=)?(?P<shape>\d+(?:x\d+)*)(?::(?P<dtype>\w+))?$")
+_SPEC = re.compile(r"^(?:(?P<name>[\w.\-/:]+)=)?(?P<shape>\d+(?:x\d+)*)(?::(?P<dtype>\w+))?$")
 # The size every network of the zoo but Inception and Xception is quoted at.
 DEFAULT_IMAGE_SIZE = 224
 

@@ -96,6 +96,53 @@ def ops_of() -> Callable[..., list[str]]:
     return ops
 
 
+@pytest.fixture
+def read_onnx(tmp_path: Path) -> Callable[..., Graph]:
+    """Write an ONNX model of a few nodes, and read it.
+
+    Inputs are a mapping of names to shapes, of float32 unless the shape ends in a dtype's name;
+    initializers a mapping of names to arrays.
+    """
+    import onnx
+    from onnx import helper, numpy_helper
+
+    from latprof.frontends import onnx_file
+
+    def value(name: str, shape: Any) -> onnx.ValueInfoProto:
+        kind = "float32"
+        if shape and isinstance(shape[-1], str) and shape[-1] in KINDS:
+            *shape, kind = shape
+        return helper.make_tensor_value_info(name, KINDS[kind], shape)
+
+    def read(
+        nodes: Any, inputs: Any, outputs: Any = ("y",), initializers: Any = (), *,
+        opset: int = 17, given: Any = (), functions: Any = (), producer: str = "",
+    ) -> Graph:  # fmt: skip
+        graph = helper.make_graph(
+            list(nodes),
+            "small",
+            [value(name, shape) for name, shape in dict(inputs).items()],
+            [helper.make_tensor_value_info(name, 1, None) for name in outputs],
+            [numpy_helper.from_array(array, name) for name, array in dict(initializers).items()],
+        )
+        domains = {"": opset, "com.microsoft": 1, "mine": 1}
+        model = helper.make_model(
+            graph, opset_imports=[helper.make_opsetid(*item) for item in domains.items()],
+            functions=list(functions), producer_name=producer,
+        )  # fmt: skip
+        path = tmp_path / "small.onnx"
+        path.write_bytes(model.SerializeToString())
+        return onnx_file.read(path, inputs=given)
+
+    return read
+
+
+# TensorProto.DataType by our names.
+KINDS = {
+    "float32": 1, "uint8": 2, "int8": 3, "int32": 6, "int64": 7, "bool": 9, "float16": 10,
+}  # fmt: skip
+
+
 class TouchesFile:
     """Creates a file when it is unpickled: what a hostile pickle does, made harmless."""
 
