@@ -47,7 +47,8 @@ def model_options(command: F) -> F:
     """
     options = (
         click.option("--input", "inputs", type=INPUT, multiple=True, metavar="1x3x224x224",
-                     help="Shape of an input; once for each. Else from the file, or guessed."),
+                     help="Shape of an input; once for each, as in tokens=1x128:int64 where "
+                     "there are several. Else from the file, or guessed."),
         click.option("--batch", type=click.IntRange(min=1), metavar="N",
                      help="Batch size, in place of the first size of every input."),
         click.option("--arch", metavar="NAME", expose_value=False, callback=_keep_arch,
@@ -98,9 +99,13 @@ def capture_model(
     """Read MODEL as the options say."""
     from latprof.captured import capture
 
+    return capture(reference, inputs=inputs, trust=trust, arch=given_arch(), batch=batch)
+
+
+def given_arch() -> str:
+    """What ``--arch`` says to the command that runs; empty without it."""
     context = click.get_current_context(silent=True)
-    arch = context.meta.get(_ARCH, "") if context else ""
-    return capture(reference, inputs=inputs, trust=trust, arch=arch, batch=batch)
+    return str(context.meta.get(_ARCH, "")) if context else ""
 
 
 def typed_command() -> str:

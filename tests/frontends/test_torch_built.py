@@ -1,3 +1,4 @@
+import psutil
 import pytest
 import torch
 from torch import nn
@@ -49,6 +50,14 @@ def test_a_network_is_built_without_weights():
     network = build(recipe(lambda: nn.Linear(4, 2)))
     assert network.module.weight.is_meta
     assert captured(network).assumptions == ()
+
+
+def test_a_network_of_many_gigabytes_costs_none():
+    before = psutil.Process().memory_info().rss
+    network = build(recipe(lambda: nn.Sequential(*(nn.Linear(50_000, 50_000) for _ in range(4)))))
+    graph = captured(network, [InputSpec((1, 50_000))])
+    assert sum(t.bytes for t in graph.tensors.values() if t.is_weight) > 40e9
+    assert psutil.Process().memory_info().rss - before < 300e6
 
 
 def test_a_constructor_that_needs_weights_gets_them_and_it_is_said():
