@@ -22,17 +22,21 @@ if TYPE_CHECKING:
 Inputs = str | Sequence[int] | Sequence["str | Sequence[int]"] | None
 
 
-def read(model: Any, inputs: Inputs = None, *, trust: bool = False) -> Graph:
+def read(model: Any, inputs: Inputs = None, *, trust: bool = False, arch: str = "") -> Graph:
     """The graph of a model.
 
     Parameters
     ----------
-    model : str, Path, torch.nn.Module or Graph
-        A file, ``zoo:NAME``, ``package.module:factory``, or a model in memory.
+    model : str, Path, torch.nn.Module, torch.export.ExportedProgram or Graph
+        A file, ``zoo:NAME``, ``timm:NAME``, ``package.module:factory``, or a model in memory:
+        a module, or what ``torch.export.export`` gave.
     inputs : str, tuple of int, or a sequence of those
-        Shapes of the inputs: ``"1x3x224x224"`` or ``(1, 3, 224, 224)``.
+        Shapes of the inputs: ``"1x3x224x224"``, ``"tokens=1x128:int64"`` or ``(1, 3, 224, 224)``.
     trust : bool, default=False
         Whether code that comes with a pickled model may run.
+    arch : str, optional
+        For a file of weights alone: what builds their network, as ``zoo:NAME``, ``timm:NAME`` or
+        ``package.module:factory``.
 
     Raises
     ------
@@ -44,24 +48,41 @@ def read(model: Any, inputs: Inputs = None, *, trust: bool = False) -> Graph:
     if isinstance(model, (str, Path)):
         from latprof.captured import capture
 
-        return capture(str(model), inputs=specs, trust=trust)
+        return capture(str(model), inputs=specs, trust=trust, arch=arch)
+    if arch:
+        raise BadReference("arch is for files of weights; a model in memory is one already.")
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(model, torch.nn.Module):
         from latprof.frontends.torch_module import capture as capture_module
 
         name = type(model).__name__
         return capture_module(model, specs, name=name, source=f"nn.Module {name}")
+    export = sys.modules.get("torch.export")
+    if export is not None and isinstance(model, export.ExportedProgram):
+        return _read_program(model, specs)
     raise BadReference(
         f"cannot read a model from {type(model).__name__}; pass a path, 'zoo:NAME', "
         "'package.module:factory', a torch.nn.Module or a latprof Graph."
     )
 
 
-def profile(model: Any, inputs: Inputs = None, *, trust: bool = False, **settings: Any) -> Profile:
+def _read_program(program: Any, specs: Sequence[InputSpec]) -> Graph:
+    from latprof.frontends.inputs import require_inputs
+    from latprof.frontends.torch_module import read_program
+
+    graph = read_program(program, name="program", source="torch.export.ExportedProgram")
+    advice = "A program has the shapes it was exported for: export it again for others."
+    require_inputs(specs, [graph.tensors[name] for name in graph.inputs], advice=advice)
+    return graph
+
+
+def profile(
+    model: Any, inputs: Inputs = None, *, trust: bool = False, arch: str = "", **settings: Any
+) -> Profile:
     """Measure a model on this machine; settings as in `latprof.profiling.profile`."""
     from latprof import profiling
 
-    return profiling.profile(read(model, inputs, trust=trust), **settings)
+    return profiling.profile(read(model, inputs, trust=trust, arch=arch), **settings)
 
 
 def predict(
@@ -70,19 +91,20 @@ def predict(
     inputs: Inputs = None,
     *,
     trust: bool = False,
+    arch: str = "",
     **settings: Any,
 ) -> Predictions:
     """Predict a model's latency; settings as in `latprof.prediction.predict`."""
     from latprof import prediction
 
-    return prediction.predict(read(model, inputs, trust=trust), device, **settings)
+    return prediction.predict(read(model, inputs, trust=trust, arch=arch), device, **settings)
 
 
-def count(model: Any, inputs: Inputs = None, *, trust: bool = False) -> ModelFacts:
+def count(model: Any, inputs: Inputs = None, *, trust: bool = False, arch: str = "") -> ModelFacts:
     """Parameters, arithmetic and memory of a model."""
     from latprof import counting
 
-    return counting.count(read(model, inputs, trust=trust))
+    return counting.count(read(model, inputs, trust=trust, arch=arch))
 
 
 def measure(

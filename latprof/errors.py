@@ -5,6 +5,7 @@ LatprofError
 │   ├── UnreadableModel     the file is missing, broken or of an unknown kind
 │   ├── UntrustedModel      reading it would run code; ``--trust`` was not given
 │   ├── NoGraph             the file holds weights but no network
+│   ├── WrongWeights        the weights in a file are not those of the network named for them
 │   ├── CaptureFailed       the network could not be run on abstract inputs
 │   ├── ShapeMismatch       shapes of a graph or of ``--input`` do not fit
 │   └── UnsupportedOp       a runtime has no way to run one of the operators
@@ -45,6 +46,10 @@ class UntrustedModel(ModelError):
 
 class NoGraph(ModelError):
     """The file holds weights but not the network they belong to."""
+
+
+class WrongWeights(ModelError):
+    """The weights in a file are not those of the network that was named for them."""
 
 
 class CaptureFailed(ModelError):

@@ -36,19 +36,34 @@ DURATION = _Parsed("duration", parse_duration_s)
 LATENCY = _Parsed("latency", parse_latency_ms)
 
 
+_ARCH = "latprof.arch"
+
+
 def model_options(command: F) -> F:
-    """``--input``, ``--batch`` and ``--trust``: how to read MODEL."""
+    """``--input``, ``--batch``, ``--arch`` and ``--trust``: how to read MODEL.
+
+    Commands pass ``inputs``, ``batch`` and ``trust`` on to `capture_model`; ``--arch`` finds its
+    own way there.
+    """
     options = (
         click.option("--input", "inputs", type=INPUT, multiple=True, metavar="1x3x224x224",
-                     help="Shape of an input; once for each. Else from the file, or guessed."),
+                     help="Shape of an input; once for each, as in tokens=1x128:int64 where "
+                     "there are several. Else from the file, or guessed."),
         click.option("--batch", type=click.IntRange(min=1), metavar="N",
                      help="Batch size, in place of the first size of every input."),
+        click.option("--arch", metavar="NAME", expose_value=False, callback=_keep_arch,
+                     help="For a file of weights: what builds the network, as zoo:NAME, "
+                     "timm:NAME or package.module:factory."),
         click.option("--trust", is_flag=True,
                      help="Run the code inside a pickled model. Only for files you wrote."),
     )  # fmt: skip
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def _keep_arch(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
+    ctx.meta[_ARCH] = value or ""
 
 
 def running_options(command: F) -> F:
@@ -84,12 +99,13 @@ def capture_model(
     """Read MODEL as the options say."""
     from latprof.captured import capture
 
-    graph = capture(reference, inputs=inputs, trust=trust)
-    if batch is None:
-        return graph
-    tensors = [graph.tensors[name] for name in graph.inputs]
-    batched = [InputSpec((batch, *tensor.shape[1:]), tensor.dtype) for tensor in tensors]
-    return capture(reference, inputs=batched, trust=trust)
+    return capture(reference, inputs=inputs, trust=trust, arch=given_arch(), batch=batch)
+
+
+def given_arch() -> str:
+    """What ``--arch`` says to the command that runs; empty without it."""
+    context = click.get_current_context(silent=True)
+    return str(context.meta.get(_ARCH, "")) if context else ""
 
 
 def typed_command() -> str:

@@ -11,6 +11,7 @@ from latprof.cli.options import (
     LATENCY,
     answer_options,
     capture_model,
+    given_arch,
     model_options,
     typed_command,
 )
@@ -63,8 +64,8 @@ def predict(
     for reference in devices:  # cheap checks first: capturing a model takes seconds
         resolve(reference)
     if model is None:
-        if inputs or batch:
-            raise click.UsageError("--input and --batch need a MODEL to apply to.")
+        if inputs or batch or given_arch():
+            raise click.UsageError("--input, --batch and --arch need a MODEL to apply to.")
         graph = last_captured()
         click.echo(f"taking the model captured last: {graph.source or graph.name}", err=True)
     else:

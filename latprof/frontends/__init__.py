@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from latprof.errors import UnreadableModel
+from latprof.errors import BadReference, UnreadableModel
 from latprof.frontends.inputs import InputSpec, parse_input
 from latprof.frontends.shuffles import join_shuffles
 from latprof.frontends.sniff import Kind, sniff
@@ -24,28 +24,38 @@ READERS: dict[Kind, str] = {
     "pt2": "latprof.frontends.torch_pt2",
     "torch_script": "latprof.frontends.torch_script",
     "torch_pickle": "latprof.frontends.torch_pickle",
+    "safetensors": "latprof.frontends.safetensors_file",
     "json": "latprof.frontends.graph_json",
     "onnx": "latprof.frontends.onnx_file",
     "tflite": "latprof.frontends.tflite_file",
     "keras": "latprof.frontends.keras_archive",
 }
 
-_FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
-def read(reference: str, *, inputs: Sequence[InputSpec] = (), trust: bool = False) -> Graph:
+# What stands before the colon of networks that are built by name.
+BUILT = ("zoo:", "timm:")
+
+
+def read(
+    reference: str, *, inputs: Sequence[InputSpec] = (), trust: bool = False, arch: str = ""
+) -> Graph:
     """The graph of the model that `reference` names.
 
     Parameters
     ----------
     reference : str
-        ``zoo:NAME?argument=value``, ``package.module:factory``, or a path. What kind of file it
-        is is told by its contents.
+        ``zoo:NAME?argument=value``, ``timm:NAME``, ``package.module:factory``, or a path. What
+        kind of file it is is told by its contents.
     inputs : sequence of InputSpec
         Shapes of the model's inputs. Left out, they come from the file or the zoo, or are
-        guessed from the first weight; a guess is noted in the graph's `assumptions`.
+        guessed from the first layer; a guess is noted in the graph's `assumptions`.
     trust : bool
         Whether code that came with the file may run.
+    arch : str
+        For a file of weights alone: what builds their network, as ``zoo:NAME``, ``timm:NAME`` or
+        ``package.module:factory``.
 
     Raises
     ------
@@ -54,18 +64,25 @@ def read(reference: str, *, inputs: Sequence[InputSpec] = (), trust: bool = Fals
     UntrustedModel
         If reading it would run code that came with it, and `trust` is not set.
     NoGraph
-        If it holds weights only.
+        If it holds weights only, and `arch` is not given.
+    WrongWeights
+        If they are not those of `arch`.
     CaptureFailed, ShapeMismatch
         If the network does not run on `inputs`.
     """
     path = Path(reference)
     try:
-        if reference.startswith("zoo:"):
-            factories = import_module("latprof.frontends.torch_factory")
-            return _checked(factories.read_zoo(reference, inputs=inputs))
-        if _FACTORY.fullmatch(reference) and not path.exists():
-            factories = import_module("latprof.frontends.torch_factory")
-            return _checked(factories.read_factory(reference, inputs=inputs))
+        if is_built(reference):
+            if arch:
+                raise BadReference(
+                    f"{reference!r} is a network already; --arch is for files of weights. Leave "
+                    "it out."
+                )
+            built = import_module("latprof.frontends.torch_built")
+            return _checked(built.read(reference, inputs=inputs))
+        if arch:
+            weights = import_module("latprof.frontends.torch_arch")
+            return _checked(weights.read(path, arch=arch, inputs=inputs))
         reader = import_module(READERS[sniff(path)])
         return _checked(reader.read(path, inputs=inputs, trust=trust))
     except ModuleNotFoundError as error:
@@ -74,6 +91,13 @@ def read(reference: str, *, inputs: Sequence[InputSpec] = (), trust: bool = Fals
         raise UnreadableModel(
             f"reading {reference!r} needs PyTorch, which is not installed. Run pip install torch."
         ) from error
+
+
+def is_built(reference: str) -> bool:
+    """Whether `reference` names what builds a network, rather than a file."""
+    if reference.startswith(BUILT):
+        return True
+    return bool(FACTORY.fullmatch(reference)) and not Path(reference).exists()
 
 
 def _checked(graph: object) -> Graph:

@@ -71,6 +71,15 @@ def read_file(path: Path, limit: int = MAX_BYTES) -> bytes:
     return data
 
 
+def read_head(path: Path, length: int) -> bytes:
+    """The first bytes of a file, `length` of them or as many as there are."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(length)
+    except OSError as error:
+        raise UnreadableModel(f"cannot read {str(path)!r}: {error.strerror or error}.") from error
+
+
 def parse_json(data: bytes, what: str) -> Any:
     """The value that `data` spells; `what` names it in errors."""
     try:

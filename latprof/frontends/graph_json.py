@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from latprof.errors import ModelError, UnreadableModel
 from latprof.frontends.bounded import parse_json, read_file
@@ -19,13 +20,7 @@ def read(path: Path, *, inputs: Sequence[InputSpec] = (), trust: bool = False) -
         raise UnreadableModel(
             f"{str(path)!r} is JSON, but not a graph that latprof saved. Give the model itself."
         )
-    try:
-        graph = Graph.from_dict(data)
-    except UnreadableModel as error:
-        raise UnreadableModel(f"{str(path)!r}: {error}") from error
-    except RecursionError as error:
-        raise UnreadableModel(f"{str(path)!r}: attributes are nested too deeply.") from error
-    _check_operators(graph, path)
+    graph = checked_graph(data, repr(str(path)))
     require_inputs(
         inputs,
         [graph.tensors[name] for name in graph.inputs],
@@ -34,20 +29,37 @@ def read(path: Path, *, inputs: Sequence[InputSpec] = (), trust: bool = False) -
     return graph
 
 
-def _check_operators(graph: Graph, path: Path) -> None:
-    """Refuse a graph whose operators would give other shapes than it says."""
+def checked_graph(data: Any, what: str) -> Graph:
+    """The graph that `data` spells, if its operators give the shapes that it says.
+
+    Raises
+    ------
+    UnreadableModel
+        If it is none; `what` names it.
+    """
+    try:
+        graph = Graph.from_dict(data)
+    except UnreadableModel as error:
+        raise UnreadableModel(f"{what}: {error}") from error
+    except RecursionError as error:
+        raise UnreadableModel(f"{what}: attributes are nested too deeply.") from error
+    _check_operators(graph, what)
+    return graph
+
+
+def _check_operators(graph: Graph, what: str) -> None:
     for call in graph.calls:
         if call.node.op not in OPS:
             continue
         try:
             inferred = infer_shapes(call)
         except ModelError as error:
-            raise UnreadableModel(f"{str(path)!r}: {error}") from error
+            raise UnreadableModel(f"{what}: {error}") from error
         said = tuple(tensor.shape for tensor in call.outputs)
         if OPS[call.node.op].bound:
             continue  # its size depends on the data
         if inferred[: len(said)] != said:
             raise UnreadableModel(
-                f"{str(path)!r}: node {call.node.name!r} ({call.node.op}) says that it gives "
+                f"{what}: node {call.node.name!r} ({call.node.op}) says that it gives "
                 f"{said}, but its inputs make {inferred}. Capture the model again."
             )

@@ -1,4 +1,4 @@
-"""What goes into a model: shapes and dtypes, given by the user or guessed from the weights."""
+"""What goes into a model: shapes and dtypes, as the user writes them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from latprof.errors import BadReference, CaptureFailed, ShapeMismatch
+from latprof.errors import BadReference, ShapeMismatch
 from latprof.graph import DTYPE_BYTES, Shape, Tensor
 
 _SPEC = re.compile(r"^(?:(?P<name>[\w.\-/:]+)=)?(?P<shape>\d+(?:x\d+)*)(?::(?P<dtype>\w+))?$")
-# The size every network of the zoo but Inception and Xception is quoted at.
-DEFAULT_IMAGE_SIZE = 224
 
 
 @dataclass(frozen=True)
@@ -59,28 +57,26 @@ def parse_input(text: str) -> InputSpec:
     return InputSpec(shape, dtype, match["name"] or "")
 
 
-def guess_input(weights: Sequence[Shape], name: str) -> tuple[tuple[InputSpec, ...], str]:
-    """An input shape from the shape of the first weight, and the assumption in words.
+def match_inputs(
+    wanted: Sequence[InputSpec], names: Sequence[str], *, advice: str
+) -> dict[str, InputSpec]:
+    """Which of the inputs called `names` each spec is about: by its name, else in order.
 
     Raises
     ------
-    CaptureFailed
-        If the first weight says too little.
+    ShapeMismatch
+        If there is no such input, or not as many.
     """
-    for shape in weights:
-        if len(shape) == 4:
-            size = DEFAULT_IMAGE_SIZE
-            spec = InputSpec((1, shape[1], size, size))
-            why = f"its first convolution takes {shape[1]} channels"
-        elif len(shape) == 2:
-            spec, why = InputSpec((1, shape[1])), f"its first weight takes {shape[1]} features"
-        else:
-            continue
-        return (spec,), f"input shape assumed to be {spec.text}: {why}; --input says otherwise"
-    raise CaptureFailed(
-        f"cannot guess what {name!r} takes in: it has no convolution or linear weight. "
-        "Say it with --input, as in --input 1x3x224x224."
-    )
+    unnamed = iter(names)
+    found: dict[str, InputSpec] = {}
+    for spec in wanted:
+        name = spec.name if spec.name in names else "" if spec.name else next(unnamed, "")
+        if not name:
+            which = f"an input {spec.name!r}" if spec.name else f"{len(wanted)} inputs"
+            has = ", ".join(map(repr, names)) or "none"
+            raise ShapeMismatch(f"--input names {which}; the file has {has}. {advice}")
+        found[name] = spec
+    return found
 
 
 def require_inputs(wanted: Sequence[InputSpec], held: Sequence[Tensor], *, advice: str) -> None:
@@ -100,14 +96,9 @@ def require_inputs(wanted: Sequence[InputSpec], held: Sequence[Tensor], *, advic
     ShapeMismatch
         If they differ in number, name, shape or dtype.
     """
-    unnamed = iter(held)
     by_name = {tensor.name: tensor for tensor in held}
-    for spec in wanted:
-        tensor = by_name.get(spec.name) if spec.name else next(unnamed, None)
-        if tensor is None:
-            which = f"an input {spec.name!r}" if spec.name else f"{len(wanted)} inputs"
-            has = ", ".join(repr(tensor.name) for tensor in held) or "none"
-            raise ShapeMismatch(f"--input names {which}; the file has {has}. {advice}")
+    for name, spec in match_inputs(wanted, list(by_name), advice=advice).items():
+        tensor = by_name[name]
         # float32 is what a spec says when the user named no dtype.
         if spec.shape != tensor.shape or spec.dtype not in ("float32", tensor.dtype):
             in_file = InputSpec(tensor.shape, tensor.dtype).text

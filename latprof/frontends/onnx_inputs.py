@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from latprof.errors import BadReference, ShapeMismatch
-from latprof.frontends.inputs import DEFAULT_IMAGE_SIZE, InputSpec, guess_input, parse_input
+from latprof.frontends.guessing import IMAGE_SIZE, Layer, guess_input
+from latprof.frontends.inputs import InputSpec, parse_input
 from latprof.frontends.onnx_messages import TypeProto, ValueInfoProto
 from latprof.frontends.onnx_values import MAX_RANK, dtype_of
 from latprof.graph import Shape, Tensor
@@ -171,12 +172,12 @@ def _guess_image(
     channels_last = sizes[1] is None and sizes[3] in (1, 3, 4)
     why = "the file leaves its height and width open"
     if not channels_last and sizes[1] is None:
-        (guess,), _ = guess_input(list(weights), model)
+        (guess,), _ = guess_input(map(Layer, weights), model)
         sizes[1] = guess.shape[1]
         why += f", and its first convolution takes {sizes[1]} channels"
     across = next((size for size in sizes[1 + (not channels_last) :][:2] if size), None)
     for axis in (1, 2) if channels_last else (2, 3):
-        sizes[axis] = sizes[axis] or across or DEFAULT_IMAGE_SIZE
+        sizes[axis] = sizes[axis] or across or IMAGE_SIZE
     text = "x".join(map(str, sizes))
     found.assumptions.append(
         f"input {entry.name!r} assumed to be {text}: {why}; --input {text} says otherwise"
@@ -190,7 +191,7 @@ def _guess_all(entry: Declared, found: Inputs, weights: Iterable[Shape], model: 
             f"{model} does not say the shape of its input {entry.name!r}. Say it, as in "
             f"--input {_prefix(entry.name)}1x3x224x224."
         )
-    (spec,), why = guess_input(convolutions, model)
+    (spec,), why = guess_input(map(Layer, convolutions), model)
     found.assumptions.append(why)
     return spec.shape
 

@@ -66,8 +66,20 @@ class Pairs:
     items: list[tuple[Any, Any]] = field(default_factory=list)
 
 
+@dataclass(eq=False)
+class Elsewhere:
+    """What a persistent id stands for: for torch, the bytes of a tensor.
+
+    Parameters
+    ----------
+    identity : Any
+        What the pickle says of it: ``("storage", Global("torch.FloatStorage"), ...)``.
+    """
+
+    identity: Any = None
+
+
 _MARK = object()
-_STORED_ELSEWHERE = object()  # what a persistent id stands for: the bytes of a tensor
 
 _EMPTY: dict[str, Any] = {
     "EMPTY_LIST": list, "EMPTY_TUPLE": tuple, "EMPTY_DICT": Pairs, "EMPTY_SET": list,
@@ -230,14 +242,14 @@ class _Machine:
         if isinstance(self.stack[-1], Made):
             self.stack[-1].state = state
 
-    def _persid(self, _: Any) -> None:
-        self.stack.append(_STORED_ELSEWHERE)
+    def _persid(self, identity: Any) -> None:
+        self.stack.append(Elsewhere(identity))
 
     def _binpersid(self, _: Any) -> None:
         identity = self.stack.pop()
         # Before 1.6 torch.save put the source of a class beside it: ("module", class, path, text).
         is_class = isinstance(identity, tuple) and identity[:1] == ("module",)
-        self.stack.append(identity[1] if is_class else _STORED_ELSEWHERE)
+        self.stack.append(identity[1] if is_class else Elsewhere(identity))
 
     def _ext1(self, argument: int) -> None:
         self.stack.append(Global(f"copyreg extension {argument}"))
@@ -245,7 +257,7 @@ class _Machine:
     _ext2 = _ext4 = _ext1
 
     def _next_buffer(self, _: Any) -> None:
-        self.stack.append(_STORED_ELSEWHERE)
+        self.stack.append(Elsewhere())
 
 
 def _pairs(flat: list[Any]) -> list[tuple[Any, Any]]:

@@ -8,12 +8,13 @@ PyTorch, torch/_export/serde/schema.py: Argument, TensorMeta, SymInt and the res
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from latprof.errors import CaptureFailed
 from latprof.frontends.aten_calls import Ref
+from latprof.frontends.pt2_sizes import OpenSizes, UnknownExpression, evaluate
 from latprof.graph import Role, Tensor
 
 # ScalarType in the schema. Float8 comes in five flavours of one byte; complex halves and
@@ -76,12 +77,12 @@ class Values:
     Parameters
     ----------
     graph : mapping
-    open_sizes : dict of str to str
-        Collects what was assumed for each size that the archive leaves open, by its symbol.
+    open_sizes : OpenSizes
+        What the sizes are that the archive leaves open.
     """
 
-    def __init__(self, graph: Mapping[str, Any], open_sizes: dict[str, str]) -> None:
-        self.open_sizes = open_sizes
+    def __init__(self, graph: Mapping[str, Any], open_sizes: OpenSizes | None = None) -> None:
+        self.open_sizes = open_sizes or OpenSizes()
         self._tensors: Mapping[str, Any] = graph["tensor_values"]
         self._symbols: dict[str, Any] = {}
         for group in ("sym_int_values", "sym_float_values", "sym_bool_values"):
@@ -96,7 +97,28 @@ class Values:
         )
         if meta["dtype"] not in _DTYPES:
             raise ValueError(f"{name!r} has the unknown dtype code {meta['dtype']!r}")
-        return Tensor(shown, shape, _DTYPES[meta["dtype"]], role)
+        trainable = role != "parameter" or bool(meta.get("requires_grad", True))
+        return Tensor(shown, shape, _DTYPES[meta["dtype"]], role, trainable=trainable)
+
+    def settle(self, name: str, wanted: Sequence[int]) -> bool:
+        """Make the input `name` of shape `wanted`, as far as it leaves sizes open; whether it does.
+
+        Sizes that follow from others are for the caller to compare, once all inputs are settled.
+        """
+        sizes = [case(size) for size in self._tensors[name]["sizes"]]
+        if len(sizes) != len(wanted):
+            return False
+        for axis, ((kind, value), size) in enumerate(zip(sizes, wanted, strict=True)):
+            if kind == "as_expr" and (symbol := _symbol(value)):
+                self.open_sizes.settle(symbol, size, f"axis {axis} of {name!r}")
+        return any(kind == "as_expr" for kind, _ in sizes)
+
+    def settle_as_exported(self, name: str) -> None:
+        """Leave the open sizes of the input `name` as they were, unless settled before."""
+        for size in self._tensors[name]["sizes"]:
+            kind, value = case(size)
+            if kind == "as_expr" and (symbol := _symbol(value)) and value.get("hint"):
+                self.open_sizes.values.setdefault(symbol, _whole(case(value["hint"])[1]))
 
     def argument(self, union: Any, prefix: str = "") -> Any:
         """The value of an Argument; tensors become `Ref`, with `prefix` before their names."""
@@ -144,18 +166,33 @@ class Values:
         kind, value = case(union)
         if kind != "as_expr":
             return value
-        expression = _SYMBOL.sub(r"\1", text(value["expr_str"]))
+        written = text(value["expr_str"])
+        expression = _SYMBOL.sub(r"\1", written)
+        if self.open_sizes.values:
+            try:
+                return evaluate(written, self.open_sizes.values)
+            except UnknownExpression as error:
+                raise CaptureFailed(
+                    f"{where} has the size {expression[:200]}, which {error}. Leave --input and "
+                    "--batch out to take it as it was exported."
+                ) from error
         if not value.get("hint"):
             raise CaptureFailed(
-                f"{where} has the size {expression}, which is known only when the network runs. "
-                "Export the model again for inputs of fixed shape (without dynamic_shapes); "
-                "--input cannot fill it in."
+                f"{where} has the size {expression[:200]}, and the file says no number for it. "
+                "Give the shapes of its inputs with --input; if that is no help, export the model "
+                "again for inputs of fixed shape (without dynamic_shapes)."
             )
         size = case(value["hint"])[1]
         if expression.isidentifier():
             said = f"the file leaves {expression} open ({where}); taken as {size}, as exported"
-            self.open_sizes.setdefault(expression, said)
+            self.open_sizes.said.setdefault(expression, said)
         return size
+
+
+def _symbol(size: Any) -> str:
+    """The symbol that a size consists of; empty if it is computed from symbols."""
+    name = _SYMBOL.sub(r"\1", text(size["expr_str"]))
+    return name if name.isidentifier() else ""
 
 
 def _whole(size: Any) -> int:

@@ -13,9 +13,12 @@ from typing import Literal
 from latprof.errors import UnreadableModel
 from latprof.frontends.bounded import open_zip
 
-Kind = Literal["pt2", "torch_script", "torch_pickle", "json", "onnx", "tflite", "keras"]
+Kind = Literal[
+    "pt2", "torch_script", "torch_pickle", "safetensors", "json", "onnx", "tflite", "keras"
+]
 
 _HEAD_BYTES = 4096
+_LONGEST_HEADER = 10**8  # of a safetensors file, as its format says
 
 # torch.save before 1.6 begins with this number, pickled (torch/serialization.py, MAGIC_NUMBER).
 _TORCH_MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
@@ -73,6 +76,8 @@ def sniff(path: Path) -> Kind:
         return "tflite"
     if _is_onnx(head):
         return "onnx"
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < _LONGEST_HEADER:
+        return "safetensors"
     for offset, magic, what, advice in _MAGIC:
         if head[offset:].startswith(magic):
             raise _unreadable(path, what, advice)
@@ -131,11 +136,6 @@ def _archive_kind(path: Path) -> Kind:
 
 def _describe(head: bytes) -> tuple[str, str]:
     """What a file without a telling beginning looks like, and what to do with it."""
-    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 10**8:
-        return (
-            "is a safetensors file: weights without a network",
-            _FACTORY,
-        )
     if head[0] == 0x80 and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):
         return (
             "is a Python pickle, but not one that torch.save wrote; loading it could run any code",

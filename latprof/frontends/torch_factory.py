@@ -1,69 +1,58 @@
-"""Networks that are built rather than read: from the zoo, or by a factory of the user's own."""
+"""Networks that a factory of the user's own builds."""
 
 from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
-from latprof.errors import BadReference, CaptureFailed, UnknownName, UnreadableModel
-from latprof.frontends.inputs import InputSpec
-from latprof.frontends.torch_module import capture, first_line
-from latprof.graph import Graph
-from latprof.zoo import build
+from latprof.errors import CaptureFailed, UnknownName, UnreadableModel
+from latprof.frontends.torch_module import first_line
 
 
-def read_zoo(reference: str, *, inputs: Sequence[InputSpec] = ()) -> Graph:
-    """Build ``zoo:NAME?arguments`` and capture it at `inputs`, or at the size its paper quotes."""
-    name = reference.removeprefix("zoo:")
-    with torch.device("meta"):  # no weight is drawn nor stored
-        module, shape = build(name)
-    return capture(module, inputs or (InputSpec(shape),), name=name, source=reference)
-
-
-def read_factory(reference: str, *, inputs: Sequence[InputSpec] = ()) -> Graph:
-    """Call ``package.module:factory`` and capture the network that it gives.
+def find_factory(reference: str) -> Callable[[], nn.Module]:
+    """What builds the network behind ``package.module:factory``.
 
     The module is found as Python finds it, or in the current directory. It is the user's own
-    code, named by the user: it runs without further leave.
-    """
-    module = load_factory(reference)
-    return capture(module, inputs, name=reference.partition(":")[2], source=reference)
-
-
-def load_factory(reference: str) -> nn.Module:
-    """The network behind ``package.module:factory``.
-
-    What stands behind the colon may be a function without required arguments, a class of
-    network, or a network.
+    code, named by the user: it runs without further leave. What stands behind the colon may be a
+    function without required arguments, a class of network, or a network.
 
     Raises
     ------
     UnreadableModel
-        If the module cannot be imported, or gives something else than a network.
+        If the module cannot be imported, or what is behind the colon can give no network.
     UnknownName
         If the module has nothing of that name.
-    CaptureFailed
-        If the factory raises.
     """
-    path, separator, name = reference.partition(":")
-    if not (path and separator and name):
-        raise BadReference(f"{reference!r} is not of the form package.module:factory.")
+    path, _, name = reference.partition(":")
     with current_directory_importable():
         factory = _find(path, name)
-        if isinstance(factory, nn.Module):
-            return factory
-        if not callable(factory):
-            raise UnreadableModel(
-                f"{reference!r} is of type {type(factory).__name__}; it must be a function that "
-                "gives a torch.nn.Module, or a torch.nn.Module."
-            )
+    if isinstance(factory, nn.Module):
+        return lambda: factory
+    if not callable(factory):
+        raise UnreadableModel(
+            f"{reference!r} is of type {type(factory).__name__}; it must be a function that "
+            "gives a torch.nn.Module, or a torch.nn.Module."
+        )
+    return lambda: _called(factory, reference)
+
+
+def _called(factory: Callable[[], Any], reference: str) -> nn.Module:
+    """The network that `factory` gives.
+
+    Raises
+    ------
+    CaptureFailed
+        If it raises.
+    UnreadableModel
+        If it gives something else.
+    """
+    with current_directory_importable():
         try:
             made = factory()
         except Exception as error:  # the user's own code may raise anything

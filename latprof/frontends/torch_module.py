@@ -6,21 +6,25 @@ device needs no weights.
 
 from __future__ import annotations
 
+import gc
 import inspect
 import operator
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import torch
-from torch.nn.parameter import is_lazy
 
 from latprof.errors import BadReference, CaptureFailed, ShapeMismatch
 from latprof.frontends.aten import AtenCall, Ref, Translator, module_path, target_name, translate
 from latprof.frontends.aten_calls import WRAPPERS
-from latprof.frontends.inputs import InputSpec, guess_input
+from latprof.frontends.guessing import guess_input
+from latprof.frontends.inputs import InputSpec
 from latprof.frontends.shuffles import join_shuffles
+from latprof.frontends.torch_layers import dtype_of, layers_of
+from latprof.frontends.unread import with_unread
 from latprof.graph import Graph, Role, Tensor
 
 DTYPE_NAMES = {
@@ -54,8 +58,8 @@ def capture(
     module : torch.nn.Module
         Left as it is.
     inputs : sequence of InputSpec
-        Shapes and dtypes, in the order of the arguments or by their names; empty to infer one
-        image or row of features from the first weight.
+        Shapes and dtypes, in the order of the arguments or by their names; empty to infer an
+        image, tokens or features from the first layer. Floats come in the dtype of the weights.
 
     Raises
     ------
@@ -63,30 +67,65 @@ def capture(
         If the module cannot be exported for these inputs.
     """
     assumptions: list[str] = []
+    dtype = DTYPE_NAMES.get(dtype_of(module), "float32")
     if not inputs:
-        weights = [tuple(p.shape) for p in module.parameters() if not is_lazy(p)]
-        inputs, said = guess_input(weights, name)
+        _require_one_input(module, name)
+        inputs, said = guess_input(layers_of(module), name, dtype=dtype)
         assumptions.append(said)
+    # float32 is what a spec says when the user named no dtype.
+    inputs = [replace(s, dtype=dtype) if s.dtype == "float32" else s for s in inputs]
     # Where the module is, and so where tensors that it makes as it runs have to be.
     device = next((t.device for t in (*module.parameters(), *module.buffers())), "cpu")
     positional, named = _example_inputs(module, inputs, name, device)
     modes = [(part, part.training) for part in module.modules()]
     try:
-        with warnings.catch_warnings(), torch.device(device):
+        with warnings.catch_warnings(), torch.device(device), _without_collection():
             warnings.simplefilter("ignore")
             program = torch.export.export(module.eval(), positional, named, strict=False)
     except Exception as error:  # whatever a stranger's forward raises
         shapes = ", ".join(spec.text for spec in inputs)
         raise CaptureFailed(
             f"{name!r} does not run on inputs {shapes}: {type(error).__name__}: "
-            f"{first_line(error)} Give other shapes with --input, or export the model "
-            "yourself with torch.export.export and pass the .pt2 file."
+            f"{first_line(error)} Give other {_what_to_give(module)} with --input, or export the "
+            "model yourself with torch.export.export and pass the .pt2 file."
         ) from error
     finally:
         for part, training in modes:
             part.training = training
     graph = read_program(program, name=name, source=source)
     return replace(join_shuffles(graph), assumptions=(*assumptions, *graph.assumptions))
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Keep Python from looking for garbage: exporting makes many objects, and hardly any is."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _require_one_input(module: torch.nn.Module, name: str) -> None:
+    """Refuse to guess the inputs of a module that takes several."""
+    accepted = inspect.signature(module.forward).parameters.values()
+    plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    required = [p.name for p in accepted if p.kind in plain and p.default is p.empty]
+    if len(required) > 1:
+        example = " ".join(f"--input {wanted}=1x128" for wanted in required)
+        raise CaptureFailed(
+            f"{name!r} takes {len(required)} inputs ({', '.join(required)}), which latprof does "
+            f"not guess. Say each, with dtypes where they are not float32, as in {example}:int64."
+        )
+
+
+def _what_to_give(module: torch.nn.Module) -> str:
+    first = next(layers_of(module), None)
+    if first is not None and first.kind.startswith("Embedding"):
+        return "shapes or dtypes (it looks up tokens: 1x128:int64)"
+    return "shapes"
 
 
 def _example_inputs(
@@ -118,17 +157,31 @@ def read_program(program: Any, *, name: str, source: str = "") -> Graph:
     """Translate a `torch.export.ExportedProgram` held in memory."""
     translator = Translator(name, source)
     roles = _roles(program.graph_signature)
+    stored: dict[Any, str] = {}  # by what tells one tensor from another: shared ones count once
     for node in program.graph.nodes:
         value = node.meta.get("val")
-        if node.op == "placeholder" and isinstance(value, torch.Tensor):
-            role, shown = roles.get(node.name, ("input", node.name))
-            held = program.state_dict.get(shown) if role == "parameter" else None
-            tensor = replace(_tensor(shown, value, role), trainable=_trainable(held))
-            translator.add_input(tensor, known_as=node.name)
+        if node.op != "placeholder" or not isinstance(value, torch.Tensor):
+            continue
+        role, shown = roles.get(node.name, ("input", node.name))
+        held = program.state_dict.get(shown, program.constants.get(shown))
+        place = node.name if role == "input" or held is None else _place(held)
+        if place in stored:
+            translator.rename(node.name, Ref(stored[place]))
+            continue
+        trainable = role != "parameter" or held is None or bool(held.requires_grad)
+        tensor = replace(_tensor(shown, value, role), trainable=trainable)
+        translator.add_input(tensor, known_as=node.name)
+        if role != "input":
+            stored[place] = node.name
     _add_nodes(translator, program.graph_module, prefix="")
     # The graph also gives back the buffers that it changed; only user_outputs are answers.
-    outputs = [out for out in program.graph_signature.user_outputs if isinstance(out, str)]
-    return translator.finish(outputs)
+    # Some answers are numbers, which no node of a graph computes.
+    tensors = {n.name for n in program.graph.nodes if isinstance(n.meta.get("val"), torch.Tensor)}
+    outputs = [out for out in program.graph_signature.user_outputs if out in tensors]
+    if not outputs:
+        raise CaptureFailed(f"{name!r} gives no tensor. Capture a network whose answer is one.")
+    weights = [translator.tensor(Ref(known_as)) for known_as in stored.values()]
+    return with_unread(translator.finish(outputs), weights)
 
 
 def _add_nodes(translator: Translator, module: torch.fx.GraphModule, prefix: str) -> None:
@@ -228,8 +281,12 @@ def _tensor(name: str, value: torch.Tensor, role: Role = "activation") -> Tensor
     return Tensor(name, shape, DTYPE_NAMES.get(value.dtype, "float32"), role)
 
 
-def _trainable(parameter: Any) -> bool:
-    return parameter is None or bool(parameter.requires_grad)
+def _place(tensor: torch.Tensor) -> tuple[Any, ...]:
+    """What two names of one weight have in common: the object, or where it lies in memory."""
+    plain = type(tensor) in (torch.Tensor, torch.nn.Parameter) and tensor.layout is torch.strided
+    if not plain or tensor.device.type == "meta" or not tensor.numel():
+        return (id(tensor),)
+    return tensor.device, tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype
 
 
 def _known(value: Any) -> Any:

@@ -9,21 +9,32 @@ from __future__ import annotations
 import io
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
-from latprof.errors import NoGraph, UnreadableModel, UntrustedModel
+from latprof.errors import BadReference, NoGraph, UnreadableModel, UntrustedModel
 from latprof.frontends.bounded import open_zip, read_member
+from latprof.frontends.confined import capture_confined
 from latprof.frontends.inputs import InputSpec
-from latprof.frontends.pickle_outline import Global, Made, Pairs, outline
-from latprof.graph import Graph
+from latprof.frontends.pickle_outline import Elsewhere, Global, Made, Pairs, outline
+from latprof.frontends.stored_weights import Collection, Weight
+from latprof.graph import DTYPE_BYTES, Graph, Shape
 
 # What torch.save writes for one tensor (torch/_tensor.py, __reduce_ex__; torch/_utils.py).
 _TENSOR_MAKERS = ("torch._utils._rebuild_", "torch._tensor._rebuild_", "torch.nn.parameter.")
 _MAPPINGS = ("collections.OrderedDict", "collections.defaultdict")
+_DEEPEST = 3  # checkpoint["state"]["model"]
+_DTYPES = {
+    "torch.DoubleStorage": "float64", "torch.FloatStorage": "float32",
+    "torch.HalfStorage": "float16", "torch.BFloat16Storage": "bfloat16",
+    "torch.LongStorage": "int64", "torch.IntStorage": "int32", "torch.ShortStorage": "int16",
+    "torch.CharStorage": "int8", "torch.ByteStorage": "uint8", "torch.BoolStorage": "bool",
+    **{f"torch.{name}": name for name in DTYPE_BYTES},
+    "torch.float8_e4m3fn": "float8", "torch.float8_e5m2": "float8",
+}  # fmt: skip
 _MAGIC_PARTS = 3  # before 1.6: a magic number, a version and the byte order come first
 
 
@@ -50,7 +61,7 @@ class Contents:
 
 
 def read(path: Path, *, inputs: Sequence[InputSpec] = (), trust: bool = False) -> Graph:
-    """Capture the network that torch.save pickled into `path`.
+    """Capture the network that torch.save pickled into `path`, in a process of its own.
 
     Raises
     ------
@@ -67,13 +78,88 @@ def read(path: Path, *, inputs: Sequence[InputSpec] = (), trust: bool = False) -
     if not trust:
         raise _untrusted(path, contents)
 
-    from latprof.frontends.torch_module import capture  # torch: only once it is needed
-    from latprof.frontends.torch_unpickle import unpickle_network
-
-    module = unpickle_network(path)
-    graph = capture(module, inputs, name=path.stem, source=str(path))
+    graph = capture_confined(path, inputs, "torch_pickle")
     taken = [f"took the network under the key {key!r}" for key, _ in contents.networks if key]
     return replace(graph, assumptions=(*taken, *graph.assumptions))
+
+
+def weights_in(path: Path) -> tuple[Collection, ...]:
+    """Names, shapes and dtypes of the weights in a file that holds weights only.
+
+    Raises
+    ------
+    BadReference
+        If it holds a network.
+    UntrustedModel, UnreadableModel
+        If it holds something else.
+    """
+    root = read_outline(path)
+    contents = describe(root)
+    if contents.networks:
+        _, class_name = contents.networks[0]
+        raise BadReference(
+            f"{str(path)!r} holds a pickled {class_name}, network and weights in one. Leave --arch "
+            "out and pass --trust if you wrote the file yourself; or give what --arch names "
+            "instead of the file."
+        )
+    if contents.opaque:
+        raise _untrusted(path, contents)
+    collections = tuple(_collections(root))
+    if not collections:
+        raise _no_network(path, contents)
+    return collections
+
+
+def _collections(root: Any) -> Iterator[Collection]:
+    """Every collection of tensors, whatever it is nested in."""
+    seen: set[int] = set()  # a forged pickle may hold itself
+    layer = [("", root)]
+    for _ in range(_DEEPEST):
+        below = []
+        for where, value in layer:
+            if id(value) in seen or (pairs := _pairs_of(value)) is None:
+                continue
+            seen.add(id(value))
+            weights = {str(key): _weight(held) for key, held in pairs if _is_tensor(held)}
+            if weights:
+                yield Collection(where, weights)
+            below += [(f"{where}.{key}".removeprefix("."), held) for key, held in pairs]
+        layer = below
+
+
+def _weight(made: Made) -> Weight:
+    """Shape and dtype of a pickled tensor (torch/_utils.py, the functions that make them)."""
+    for _ in range(_DEEPEST):  # a parameter is made of a tensor, and may be of a class of its own
+        maker = made.class_name.rpartition(".")[2]
+        given = made.arguments if isinstance(made.arguments, tuple) else ()
+        if maker == "_rebuild_from_type_v2" and len(given) > 2:
+            made = Made(given[0], given[2])
+        elif maker.startswith("_rebuild_parameter") and given and isinstance(given[0], Made):
+            made = given[0]
+        else:
+            break
+    if maker.startswith("_rebuild_tensor") and len(given) > 2:
+        return Weight(_shape(given[2]), _dtype(given))
+    if maker == "_rebuild_meta_tensor_no_storage" and len(given) > 1:
+        return Weight(_shape(given[1]), _dtype(given))
+    return Weight(None)
+
+
+def _shape(value: Any) -> Shape | None:
+    if isinstance(value, Made) and value.class_name == "torch.Size" and value.arguments:
+        value = value.arguments[0]
+    whole = isinstance(value, tuple) and all(type(size) is int and size >= 0 for size in value)
+    return value if whole else None
+
+
+def _dtype(given: tuple[Any, ...]) -> str:
+    """The dtype among the arguments, or that of the storage."""
+    names = [value.name for value in given if isinstance(value, Global)]
+    identity = given[0].identity if isinstance(given[0], Elsewhere) else ()
+    if isinstance(identity, tuple) and len(identity) > 1 and isinstance(identity[1], Global):
+        names.append(identity[1].name)
+    found = [_DTYPES[name] for name in names if name in _DTYPES]
+    return found[0] if found else ""
 
 
 def read_outline(path: Path) -> Any:
@@ -161,8 +247,9 @@ def _no_network(path: Path, contents: Contents) -> NoGraph | UnreadableModel:
         held += f" under the key {contents.where!r}" if contents.where else ""
     return NoGraph(
         f"{name} holds {held} and no network: which layers use them is written only in the code "
-        "that built it. Give what builds the network, as in latprof profile "
-        f"package.module:factory, or save network and weights together: {_export_line()}"
+        "that built it. Name what builds the network with --arch, as in --arch "
+        "package.module:factory, --arch zoo:resnet50 or --arch timm:resnet50; or save network and "
+        f"weights together: {_export_line()}"
     )
 
 

@@ -20,11 +20,18 @@ from latprof.errors import UnreadableModel
 from latprof.frontends.aten import AtenCall, Ref, Translator, module_path, target_name, translate
 from latprof.frontends.aten_calls import WRAPPERS
 from latprof.frontends.bounded import open_zip, parse_json, read_member
-from latprof.frontends.inputs import InputSpec, require_inputs
+from latprof.frontends.inputs import InputSpec, match_inputs, require_inputs
+from latprof.frontends.pt2_sizes import OpenSizes
 from latprof.frontends.pt2_values import SubGraph, Values, case, tensor_names, text
+from latprof.frontends.unread import with_unread
 from latprof.graph import Graph, Role
 
 _MODEL = re.compile(r"([^/]+/)?(models/[^/]+\.json|serialized_exported_program\.json)")
+_STORAGE = re.compile(r"([^/]+/)?data/(weights|constants)/[^/]+_config\.json")
+_ADVICE = (
+    "A .pt2 file has the shapes it was exported for: export it again for others, best with "
+    "dynamic_shapes, or leave --input and --batch out."
+)
 _REEXPORT = "Export it again, with torch.export.save(torch.export.export(model, inputs), path)."
 
 # Cases of an InputSpec that hold a tensor of the model: role, and the field with its name.
@@ -43,11 +50,11 @@ def read(path: Path, *, inputs: Sequence[InputSpec] = (), trust: bool = False) -
     UnreadableModel
         If the archive is broken, or of a schema that cannot be followed.
     ShapeMismatch
-        If `inputs` are not the shapes it was exported for.
+        If `inputs` are neither the shapes it was exported for nor others that it allows.
     """
-    program = _program(path)
+    program, shared = _program(path)
     try:
-        graph = _translate(program, name=path.stem, source=str(path))
+        graph = _translate(program, shared, inputs, name=path.stem, source=str(path))
     except (
         KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError,
     ) as error:  # fmt: skip
@@ -58,15 +65,16 @@ def read(path: Path, *, inputs: Sequence[InputSpec] = (), trust: bool = False) -
     require_inputs(
         inputs,
         [graph.tensors[name] for name in graph.inputs],
-        advice="A .pt2 file has the shapes it was exported for: export it again for others, or "
-        "leave --input out.",
+        advice=_ADVICE,
     )
     return graph
 
 
-def _program(path: Path) -> Any:
+def _program(path: Path) -> tuple[Any, dict[str, str]]:
+    """The program in an archive, and where each of its weights is stored."""
     with open_zip(path) as archive:
-        found = [name for name in archive.namelist() if _MODEL.fullmatch(name)]
+        names = archive.namelist()
+        found = [name for name in names if _MODEL.fullmatch(name)]
         if len(found) > 1:
             found = [name for name in found if name.endswith("models/model.json")] or found
         if len(found) != 1:
@@ -75,7 +83,24 @@ def _program(path: Path) -> Any:
                 f"{str(path)!r} should hold one exported program; it holds {shown}. {_REEXPORT}"
             )
         data = read_member(archive, found[0])
-    return parse_json(data, f"{found[0]!r} in {str(path)!r}")
+        program = parse_json(data, f"{found[0]!r} in {str(path)!r}")
+        shared: dict[str, str] = {}
+        for name in filter(_STORAGE.fullmatch, names):
+            told = parse_json(read_member(archive, name), f"{name!r} in {str(path)!r}")
+            shared |= _places(told)
+    return program, shared
+
+
+def _places(told: Any) -> dict[str, str]:
+    """Where each weight lies, by its name: what two names of one weight have in common."""
+    config = told.get("config") if isinstance(told, dict) else None
+    found = {}
+    for name, held in config.items() if isinstance(config, dict) else ():
+        meta = held.get("tensor_meta") if isinstance(held, dict) else None
+        if isinstance(meta, dict) and isinstance(held.get("path_name"), str):
+            view = [meta.get(key) for key in ("sizes", "strides", "storage_offset", "dtype")]
+            found[name] = f"{held['path_name']} {view}"
+    return found
 
 
 def _written_by(program: Any) -> str:
@@ -86,12 +111,17 @@ def _written_by(program: Any) -> str:
     return f"{held.get('torch_version', 'of unknown version')}{schema}"
 
 
-def _translate(program: Any, *, name: str, source: str) -> Graph:
+def _translate(
+    program: Any, places: Mapping[str, str], inputs: Sequence[InputSpec], *, name: str, source: str
+) -> Graph:
     module = program["graph_module"]
     translator = Translator(name, source)
-    values = Values(module["graph"], {})
-    for spec in module["signature"]["input_specs"]:
-        _add_input(translator, values, *case(spec))
+    values = Values(module["graph"], OpenSizes(program.get("range_constraints")))
+    specs = [case(spec) for spec in module["signature"]["input_specs"]]
+    _settle_sizes(values, specs, inputs)
+    stored: dict[str, str] = {}
+    for kind, spec in specs:
+        _add_input(translator, values, kind, spec, places, stored)
     _add_nodes(translator, module["graph"], values, prefix="")
     outputs = [
         text(argument["name"])
@@ -100,20 +130,47 @@ def _translate(program: Any, *, name: str, source: str) -> Graph:
         for kind, argument in [case(held[1]["arg"])]
         if kind == "as_tensor"
     ]
-    translator.builder.assumptions += values.open_sizes.values()
-    return translator.finish(outputs)
+    translator.builder.assumptions += values.open_sizes.said.values()
+    weights = [translator.tensor(Ref(known_as)) for known_as in stored.values()]
+    return with_unread(translator.finish(outputs), weights)
 
 
-def _add_input(translator: Translator, values: Values, kind: str, spec: Any) -> None:
+def _settle_sizes(
+    values: Values, specs: Sequence[tuple[str, Any]], inputs: Sequence[InputSpec]
+) -> None:
+    """Give the sizes that the file leaves open the values that `inputs` ask for."""
+    names = [name for kind, spec in specs if (name := _input_name(kind, spec))]
+    wanted = match_inputs(inputs, names, advice=_ADVICE)
+    settled = [values.settle(name, spec.shape) for name, spec in wanted.items()]
+    if any(settled):
+        for name in names:
+            values.settle_as_exported(name)
+
+
+def _input_name(kind: str, spec: Any) -> str:
+    """The name of an input that is a tensor; others are numbers, fixed by exporting."""
+    if kind != "user_input":
+        return ""
+    held, argument = case(spec["arg"])
+    return text(argument["name"]) if held == "as_tensor" else ""
+
+
+def _add_input(
+    translator: Translator, values: Values, kind: str, spec: Any,
+    places: Mapping[str, str], stored: dict[str, str],
+) -> None:  # fmt: skip
+    """Add an input or weight; a weight is noted in `stored` by its place, and added once."""
     if kind in _STORED:
         role, field = _STORED[kind]
         name, shown = text(spec["arg"]["name"]), text(spec[field])
+        place = places.get(shown, f"%{name}")
+        if place in stored:
+            translator.rename(name, Ref(stored[place]))
+            return
         translator.add_input(values.tensor(name, shown, role), known_as=name)
-    elif kind == "user_input":
-        held, argument = case(spec["arg"])
-        if held == "as_tensor":  # the rest are numbers, fixed when the program was exported
-            name = text(argument["name"])
-            translator.add_input(values.tensor(name, name, "input"))
+        stored[place] = name
+    elif name := _input_name(kind, spec):
+        translator.add_input(values.tensor(name, name, "input"))
 
 
 def _add_nodes(translator: Translator, graph: Any, values: Values, *, prefix: str) -> None:

@@ -17,17 +17,23 @@ import torch
 from latprof.errors import CaptureFailed, UnreadableModel, UntrustedModel
 from latprof.frontends.aten import Translator
 from latprof.frontends.bounded import refuse_bomb
-from latprof.frontends.inputs import InputSpec, guess_input
-from latprof.frontends.torch_module import empty_tensor, first_line
+from latprof.frontends.confined import capture_confined
+from latprof.frontends.guessing import Layer, guess_input
+from latprof.frontends.inputs import InputSpec
+from latprof.frontends.torch_layers import dtype_of, layers_of
+from latprof.frontends.torch_module import DTYPE_NAMES, empty_tensor, first_line
 from latprof.frontends.torch_script_calls import CannotRunError, MetaCalls
 from latprof.frontends.torch_script_interpreter import Held, Interpreter
 from latprof.frontends.torch_script_paths import ModulePaths
-from latprof.graph import Graph, Shape
+from latprof.frontends.unread import with_unread
+from latprof.graph import Graph
 
 _INSTEAD = (
     "Give other shapes with --input, or export the original model with torch.export.save and give "
     "the .pt2 file."
 )
+
+_ANCIENT = "model.json"  # what only archives of torch 1.3 and older hold
 
 
 def read(path: Path, *, inputs: Sequence[InputSpec] = (), trust: bool = False) -> Graph:
@@ -42,10 +48,28 @@ def read(path: Path, *, inputs: Sequence[InputSpec] = (), trust: bool = False) -
     CaptureFailed
         If it cannot be followed for these inputs.
     """
-    name = path.stem
     refuse_bomb(path)
-    if not trust:
-        _refuse_code_at_load(path)
+    record = _code_at_load(path)
+    if record == _ANCIENT and not trust:
+        raise UnreadableModel(
+            f"{str(path)!r} is a TorchScript archive in the form of torch 1.3 or older, which can "
+            "hide the code it runs while loading. Load it where you trust it and save it again."
+        )
+    if record and not trust:
+        raise UntrustedModel(
+            f"{str(path)!r} is a TorchScript archive with code that runs while it is loaded "
+            f"(__setstate__ in {record!r}); such code can write files. Export the original model "
+            "with torch.export.save and give the .pt2 file, or, if you wrote the file yourself, "
+            "rerun with --trust."
+        )
+    if record:
+        return capture_confined(path, inputs, "torch_script")
+    return capture_script(path, inputs)
+
+
+def capture_script(path: Path, inputs: Sequence[InputSpec]) -> Graph:
+    """Load the script at `path`, whatever that runs, and capture it."""
+    name = path.stem
     module = _load(path)
     try:
         graph = module.graph.copy()
@@ -57,18 +81,23 @@ def read(path: Path, *, inputs: Sequence[InputSpec] = (), trust: bool = False) -
     torch._C._jit_pass_inline(graph)
 
     translator = Translator(name, str(path))
-    calls = MetaCalls(translator)
-    for weight, tensor in module.named_parameters():
+    frozen = _is_frozen(module, graph)
+    calls = MetaCalls(translator, names_lost=frozen)
+    stored = [
         calls.add_weight(tensor, weight, "parameter")
-    for buffer, tensor in module.named_buffers():
-        calls.add_weight(tensor, buffer, "buffer")
-    if _is_frozen(module, graph):
+        for weight, tensor in module.named_parameters()
+    ]
+    stored += [
+        calls.add_weight(tensor, buffer, "buffer") for buffer, tensor in module.named_buffers()
+    ]
+    if frozen:
         translator.builder.assumptions.append(
             "a frozen script keeps no names and paths: weights are named after the operation that "
             "uses them, and every array of floats but running statistics counts as a parameter"
         )
     if not inputs:
-        inputs, said = guess_input(_weight_shapes(module, graph), name)
+        dtype = DTYPE_NAMES.get(dtype_of(module), "float32")
+        inputs, said = guess_input(_layers(module, graph), name, dtype=dtype)
         translator.builder.assumptions.append(said)
     try:
         arguments = _arguments(module, graph, inputs, calls)
@@ -81,26 +110,21 @@ def read(path: Path, *, inputs: Sequence[InputSpec] = (), trust: bool = False) -
             f"the script {name!r} cannot be followed for inputs {shapes}: {error}. {_INSTEAD}"
         ) from error
     answers = [calls.name_of(tensor) for tensor in _flatten(results) if tensor.is_meta]
-    return translator.finish(answers)
+    weights = [calls.described(tensor) for tensor in stored]
+    return with_unread(translator.finish(answers), weights)
 
 
-def _refuse_code_at_load(path: Path) -> None:
+def _code_at_load(path: Path) -> str:
+    """The part of the archive with code that runs while it is loaded; empty if none does."""
     # Read with the reader that loading uses, so that what is looked at is what would run.
     reader: Any = _opened(path)
     records = reader.get_all_records()
-    if "model.json" in [record.lower() for record in records]:
-        raise UnreadableModel(
-            f"{str(path)!r} is a TorchScript archive in the form of torch 1.3 or older, which can "
-            "hide the code it runs while loading. Load it where you trust it and save it again."
-        )
+    if _ANCIENT in [record.lower() for record in records]:
+        return _ANCIENT
     for record in records:
         if record.lower().endswith(".py") and b"__setstate__" in reader.get_record(record):
-            raise UntrustedModel(
-                f"{str(path)!r} is a TorchScript archive with code that runs while it is loaded "
-                f"(__setstate__ in {record!r}); such code can write files. Export the original "
-                "model with torch.export.save and give the .pt2 file, or, if you wrote the file "
-                "yourself, rerun with --trust."
-            )
+            return str(record)
+    return ""
 
 
 def _opened(path: Path) -> Any:
@@ -144,9 +168,9 @@ def _constants(graph: Any) -> list[torch.Tensor]:
     return found
 
 
-def _weight_shapes(module: Any, graph: Any) -> list[Shape]:
-    held = list(module.parameters()) or _constants(graph)
-    return [tuple(tensor.shape) for tensor in held]
+def _layers(module: Any, graph: Any) -> list[Layer]:
+    held = list(layers_of(module))
+    return held or [Layer(tuple(tensor.shape)) for tensor in _constants(graph)]
 
 
 def _arguments(module: Any, graph: Any, inputs: Sequence[InputSpec], calls: MetaCalls) -> list[Any]:

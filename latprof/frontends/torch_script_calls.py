@@ -56,10 +56,17 @@ class MetaCalls:
 
     Tensors are told apart by identity, so that a change in place gives the same tensor a new
     name, and whoever reads it later reads the changed one.
+
+    Parameters
+    ----------
+    translator : Translator
+    names_lost : bool
+        Whether the script was frozen, so that its parameters are constants like any other.
     """
 
-    def __init__(self, translator: Translator) -> None:
+    def __init__(self, translator: Translator, *, names_lost: bool = False) -> None:
         self.translator = translator
+        self._names_lost = names_lost
         self._names: dict[int, str] = {}
         self._alive: list[torch.Tensor] = []  # an id is only good while its object lives
         self._weights: dict[tuple[Any, ...], torch.Tensor] = {}
@@ -70,18 +77,26 @@ class MetaCalls:
         """Put an input or constant in the graph; a meta tensor for it comes back."""
         meta = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
         known_as = f"%{name}"  # cannot be the name of a call
-        self.translator.add_input(_described(tensor, name, role), known_as=known_as)
+        described = _described(tensor, name, role, names_known=not self._names_lost)
+        self.translator.add_input(described, known_as=known_as)
         self._name(meta, known_as)
         return meta
 
-    def add_weight(self, tensor: torch.Tensor, name: str, role: Role) -> None:
-        """Put a weight of the model in the graph; `weight` gives the meta tensor for it."""
-        self._alive.append(tensor)
-        self._weights[_place(tensor)] = self.add(tensor, name, role)
+    def add_weight(self, tensor: torch.Tensor, name: str, role: Role) -> torch.Tensor:
+        """Put a weight of the model in the graph, once; the meta tensor for it comes back."""
+        place = _place(tensor)
+        if place not in self._weights or not tensor.numel():
+            self._alive.append(tensor)
+            self._weights[place] = self.add(tensor, name, role)
+        return self._weights[place]
 
     def weight(self, tensor: torch.Tensor) -> torch.Tensor:
         """The meta tensor that stands for a weight; any other tensor as it is."""
         return self._weights.get(_place(tensor), tensor)
+
+    def described(self, tensor: torch.Tensor) -> Tensor:
+        """What the graph holds for a meta tensor."""
+        return self.translator.tensor(Ref(self.name_of(tensor)))
 
     def name_of(self, tensor: torch.Tensor) -> str:
         """The name of a meta tensor that calls know it by."""
@@ -151,7 +166,8 @@ class MetaCalls:
         # is a weight that the network shares.
         if place not in self._constants or value.dim() < 2:
             self._alive.append(value)
-            self._constants[place] = self.add(value, name, _frozen_role(value, name))
+            role = _frozen_role(value, name) if self._names_lost else "constant"
+            self._constants[place] = self.add(value, name, role)
         return self._constants[place]
 
 
@@ -167,12 +183,15 @@ def _place(tensor: torch.Tensor) -> tuple[Any, ...]:
     return tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype
 
 
-def _described(tensor: torch.Tensor, name: str, role: Role = "activation") -> Tensor:
+def _described(
+    tensor: torch.Tensor, name: str, role: Role = "activation", *, names_known: bool = True
+) -> Tensor:
     values = None
     if role == "constant" and not tensor.is_meta and tensor.numel() <= MAX_KNOWN:
         values = tuple(tensor.reshape(-1).tolist())
     dtype = DTYPE_NAMES.get(tensor.dtype, "float32")
-    return Tensor(name, tuple(tensor.shape), dtype, role, values)
+    trainable = role != "parameter" or not names_known or tensor.requires_grad
+    return Tensor(name, tuple(tensor.shape), dtype, role, values, trainable)
 
 
 def tensors_in(values: Any) -> list[torch.Tensor]:

@@ -1,23 +1,31 @@
 """Loads a pickled network: the one place in latprof where a file can run code of its own.
 
-Called only for a file that the user said to trust.
+Called only for a file that the user said to trust, in a process that has confined itself.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from latprof.errors import NoGraph, UnreadableModel
+from latprof.frontends.inputs import InputSpec
 from latprof.frontends.torch_factory import current_directory_importable
-from latprof.frontends.torch_module import first_line
+from latprof.frontends.torch_module import capture, first_line
+from latprof.graph import Graph
 
 
-def unpickle_network(path: Path) -> nn.Module:
+def capture_pickled(path: Path, inputs: Sequence[InputSpec]) -> Graph:
+    """The graph of the network that torch.save pickled into `path`."""
+    return capture(_unpickle_network(path), inputs, name=path.stem, source=str(path))
+
+
+def _unpickle_network(path: Path) -> nn.Module:
     """The network in a file that the user trusts, on the meta device.
 
     Raises
@@ -31,13 +39,18 @@ def unpickle_network(path: Path) -> nn.Module:
     try:
         with current_directory_importable(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            loaded = torch.load(path, map_location="meta", weights_only=False)
+            # Mapped, where the form of the file allows it, so that no weight is ever read.
+            loaded = torch.load(
+                path, map_location="meta", weights_only=False, mmap=zipfile.is_zipfile(path)
+            )
     except (AttributeError, ModuleNotFoundError) as error:
         raise UnreadableModel(
             f"{name} cannot be loaded: {first_line(error)} The code of the network is not in the "
             "file. Run latprof where its class can be imported, or, in the script that defines "
             "it, save the network with torch.export.save."
         ) from error
+    except MemoryError:
+        raise  # the process has less than the file wants, and knows how to say so
     except Exception as error:  # a trusted pickle may still be broken, or raise anything
         raise UnreadableModel(
             f"{name} cannot be loaded: {type(error).__name__}: {first_line(error)} Save it again, "

@@ -143,6 +143,54 @@ KINDS = {
 }  # fmt: skip
 
 
+class OddWeights(nn.Module):
+    """Weights that are shared, frozen, unread, and read by a layer whose result is thrown away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.head = nn.Embedding(10, 4), nn.Linear(4, 10, bias=False)
+        self.head.weight = self.words.weight
+        self.frozen = nn.Linear(4, 4, bias=False).requires_grad_(False)
+        self.unread, self.unused = nn.Linear(4, 3, bias=False), nn.Linear(4, 2, bias=False)
+        self.register_buffer("kept", torch.ones(4))
+        self.register_buffer("not_saved", torch.ones(4), persistent=False)
+        self.plain = torch.ones(4)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        x = self.words(tokens)
+        self.unused(x)
+        return self.head(self.frozen(x) * self.kept + self.not_saved + self.plain)
+
+
+@pytest.fixture
+def odd_weights() -> tuple[nn.Module, torch.Tensor]:
+    """`OddWeights` and an input for it."""
+    return OddWeights().eval(), torch.zeros((1, 5), dtype=torch.int64)
+
+
+@pytest.fixture(scope="session")
+def weights_told() -> Callable[[Graph | None], Any]:
+    """What a graph says of the weights of `OddWeights`; None for what it should say."""
+
+    def told(graph: Graph | None) -> Any:
+        if graph is None:
+            expected = {
+                ("words.weight", "parameter", (10, 4), True),  # head.weight is the same
+                ("frozen.weight", "parameter", (4, 4), False),
+                ("unread.weight", "parameter", (3, 4), True),
+                ("unused.weight", "parameter", (2, 4), True),
+                ("kept", "buffer", (4,), True),
+                ("not_saved", "buffer", (4,), True),
+            }
+            said = "no operation reads 2 weights of the model (unread.weight, unused.weight): 20 "
+            return expected, 1, (said + "parameters, counted with it all the same",)
+        held = [t for t in graph.tensors.values() if t.is_weight]
+        named = {(t.name, t.role, t.shape, t.trainable) for t in held if t.role != "constant"}
+        return named, sum(t.role == "constant" for t in held), graph.assumptions
+
+    return told
+
+
 class TouchesFile:
     """Creates a file when it is unpickled: what a hostile pickle does, made harmless."""
 

@@ -1,7 +1,7 @@
 import pytest
 
-from latprof.errors import BadReference, CaptureFailed, ShapeMismatch
-from latprof.frontends.inputs import InputSpec, guess_input, parse_input, require_inputs
+from latprof.errors import BadReference, ShapeMismatch
+from latprof.frontends.inputs import InputSpec, match_inputs, parse_input, require_inputs
 from latprof.graph import Tensor
 
 IMAGE = Tensor("x", (1, 3, 32, 32), "float32", "input")
@@ -28,14 +28,10 @@ def test_parse_input_refuses(text):
         parse_input(text)
 
 
-def test_guess_input_from_the_first_convolution_or_linear_layer():
-    (image,), said = guess_input([(7,), (16, 3, 3, 3), (10, 16)], "net")
-    assert image.shape == (1, 3, 224, 224)
-    assert "3 channels" in said
-    (row,), _ = guess_input([(10, 16)], "net")
-    assert row.shape == (1, 16)
-    with pytest.raises(CaptureFailed, match="--input"):
-        guess_input([(7,)], "net")
+def test_match_inputs_goes_by_name_and_else_in_order():
+    mask, first = InputSpec((1, 8), "bool", "mask"), InputSpec((1, 8), "int64")
+    found = match_inputs([mask, first], ["tokens", "mask"], advice=ADVICE)
+    assert found == {"mask": mask, "tokens": first}
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def values():
         "sym_int_values": {"size": OPEN},
         "sym_bool_values": {},
     }
-    return Values(graph, {})
+    return Values(graph)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_tensors_take_open_sizes_as_exported():
     held = values()
     assert held.tensor("x", "shown", "input") == Tensor("shown", (2, 6), "bfloat16", "input")
     assert held.tensor("y", "y").shape == (12,)
-    assert list(held.open_sizes) == ["s0"]
+    assert list(held.open_sizes.said) == ["s0"]
 
 
 def test_a_size_without_a_hint():

@@ -48,7 +48,11 @@ def test_json_may_begin_with_a_byte_order_mark_and_blanks(tmp_path):
 
 @pytest.mark.parametrize(
     ("head", "kind"),
-    [(b"\x1c\0\0\0TFL3" + bytes(20), "tflite"), (b"\x08\x0a\x12\x07pytorch", "onnx")],
+    [
+        (b"\x1c\0\0\0TFL3" + bytes(20), "tflite"),
+        (b"\x08\x0a\x12\x07pytorch", "onnx"),
+        (b"\x40\0\0\0\0\0\0\0{" + b'"w":{"dtype":"F32"}}', "safetensors"),
+    ],
 )
 def test_other_formats_are_told_by_their_beginning(tmp_path, head, kind):
     (tmp_path / "misnamed.pt").write_bytes(head)
@@ -60,7 +64,6 @@ def test_other_formats_are_told_by_their_beginning(tmp_path, head, kind):
     [
         (b"\x1c\0\0\0ET12" + bytes(20), "is an ExecuTorch program"),
         (b"\x89HDF\r\n\x1a\n", "is an HDF5 file"),
-        (b"\x40\0\0\0\0\0\0\0{" + b'"w":{"dtype":"F32"}}', "is a safetensors file"),
         (b"\x1f\x8b\x08", "Unpack it first"),
         (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
         (b"<!DOCTYPE html>\n<html>", "the download went wrong"),

@@ -1,3 +1,4 @@
+import psutil
 import pytest
 import torch
 from torch import nn
@@ -100,6 +101,68 @@ def test_a_network_that_decides_by_contents_cannot_be_captured():
 
     with pytest.raises(CaptureFailed, match="'net' does not run"):
         capture_small(ByContents(), (2,))
+
+
+def test_shared_frozen_and_unread_weights(odd_weights, weights_told):
+    module, tokens = odd_weights
+    graph = capture(module, [InputSpec(tuple(tokens.shape), "int64")], name="net")
+    assert weights_told(graph) == weights_told(None)
+
+
+def test_shared_weights_are_known_on_the_meta_device_too(odd_weights, weights_told):
+    with torch.device("meta"):
+        module = type(odd_weights[0])()
+    graph = capture(module, [InputSpec((1, 5), "int64")], name="net")
+    assert weights_told(graph) == weights_told(None)
+
+
+def test_floats_come_in_the_dtype_of_the_weights():
+    graph = capture_small(nn.Linear(4, 2).half(), (1, 4))
+    assert graph.tensors[graph.inputs[0]].dtype == "float16"
+    assert capture_small(nn.Linear(4, 2).half()).inputs == graph.inputs
+
+
+def test_several_inputs_are_not_guessed_but_named():
+    with pytest.raises(CaptureFailed, match=r"takes 2 inputs \(image, scale\).*--input image="):
+        capture_small(TwoInputs())
+
+
+def test_tokens_given_as_floats_bring_up_their_dtype():
+    with pytest.raises(CaptureFailed, match="it looks up tokens: 1x128:int64"):
+        capture_small(nn.Embedding(10, 4), (1, 128))
+
+
+def test_several_inputs_with_names_and_dtypes():
+    class Masked(nn.Module):
+        def forward(self, tokens, mask):
+            return torch.where(mask, tokens, 0)
+
+    wanted = [InputSpec((1, 8), "bool", "mask"), InputSpec((1, 8), "int64", "tokens")]
+    graph = capture(Masked(), wanted, name="net")
+    found = {name: graph.tensors[name].dtype for name in graph.inputs}
+    assert found == {"tokens": "int64", "mask": "bool"}
+
+
+def test_capturing_does_not_copy_the_weights():
+    module = nn.Sequential(*(nn.Linear(1000, 1000, bias=False) for _ in range(30)))  # 120 MB
+    capture_small(nn.Linear(1000, 2), (1, 1000))  # what torch.export itself needs
+    before = psutil.Process().memory_info().rss
+    capture_small(module, (1, 1000))
+    assert psutil.Process().memory_info().rss - before < 30e6
+
+
+def test_answers_that_are_numbers_are_no_outputs():
+    class WithNumber(nn.Module):
+        def forward(self, x):
+            return x + 1, x.shape[0], None
+
+    class OnlyNumber(nn.Module):
+        def forward(self, x):
+            return x.shape[0]
+
+    assert len(capture_small(WithNumber(), (2,)).outputs) == 1
+    with pytest.raises(CaptureFailed, match="gives no tensor"):
+        capture_small(OnlyNumber(), (2,))
 
 
 def test_open_sizes_of_a_program_are_taken_as_exported():

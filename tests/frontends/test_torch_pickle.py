@@ -1,4 +1,6 @@
+import importlib
 import pickle
+import sys
 from collections import OrderedDict
 
 import pytest
@@ -12,10 +14,6 @@ from latprof.frontends.torch_pickle import describe
 
 INPUT = [InputSpec((1, 3, 8, 8))]
 FORMATS = pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
-
-
-class NetworkSavedByTheTest(nn.Sequential):
-    """Importable when it is saved, and taken away by a test that loads it."""
 
 
 def network():
@@ -68,6 +66,12 @@ def test_a_checkpoint_of_two_networks_is_ambiguous(save):
         read(path, trust=True)
 
 
+def test_nothing_is_unpickled_in_this_process(save, monkeypatch):
+    monkeypatch.setattr(torch, "load", None)
+    monkeypatch.setattr(pickle, "loads", None)
+    assert read(save(network()), inputs=INPUT, trust=True).nodes
+
+
 @FORMATS
 @pytest.mark.parametrize("trust", [False, True])
 def test_a_state_dict_has_no_network(save, zipped, trust):
@@ -75,7 +79,7 @@ def test_a_state_dict_has_no_network(save, zipped, trust):
         read(save(network().state_dict(), zipped), trust=trust)
     said = str(caught.value)
     assert "weights of 7 tensors (0.weight, 0.bias, 1.weight, ...)" in said
-    assert "package.module:factory" in said
+    assert "--arch package.module:factory" in said
 
 
 @pytest.mark.parametrize(
@@ -97,13 +101,18 @@ def test_a_file_with_neither_network_nor_weights(save):
         read(save({"accuracy": 0.7}))
 
 
-def test_a_network_whose_class_is_gone(save, monkeypatch):
-    path = save(NetworkSavedByTheTest(nn.ReLU()))
-    with pytest.raises(UntrustedModel, match="NetworkSavedByTheTest"):
+def test_a_network_whose_class_is_in_the_current_directory_or_gone(save, tmp_path, monkeypatch):
+    (tmp_path / "nets_of_a_test.py").write_text("from torch import nn\nclass Net(nn.ReLU): ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    path = save(importlib.import_module("nets_of_a_test").Net())
+    monkeypatch.delitem(sys.modules, "nets_of_a_test")
+    monkeypatch.undo()
+    with pytest.raises(UntrustedModel, match=r"nets_of_a_test\.Net"):
         read(path)
-    monkeypatch.delattr(f"{__name__}.NetworkSavedByTheTest")
     with pytest.raises(UnreadableModel, match="Run latprof where its class can be imported"):
         read(path, trust=True)
+    monkeypatch.chdir(tmp_path)
+    assert [node.op for node in read(path, inputs=INPUT, trust=True).nodes] == ["relu"]
 
 
 @FORMATS

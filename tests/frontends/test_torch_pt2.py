@@ -1,6 +1,7 @@
 import json
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -50,6 +51,17 @@ class ManyOutputs(nn.Module):
         first, _, third = self.relu(self.conv(self.relu(x))).chunk(3, 1)
         best, where = third.max(1)
         return {"sum": first + third, "best": best, "where": where}
+
+
+class WithConstant(nn.Module):
+    """Keeps a tensor that is neither parameter nor buffer."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.shift = nn.Conv2d(3, 4, 3), torch.ones(4, 1, 1)
+
+    def forward(self, x):
+        return self.conv(x) + self.shift
 
 
 def save(module, path, *shapes, dtype=torch.float32, **options):
@@ -143,7 +155,7 @@ def test_a_size_left_open_is_taken_as_exported_and_said(tmp_path):
     assert "(axis 0 of 'x'); taken as 3, as exported" in said
 
 
-def test_a_size_known_only_when_running_cannot_be_filled_in(tmp_path):
+def test_a_size_without_a_number_needs_input(tmp_path):
     batch = {0: torch.export.Dim("batch")}
     path = save(Wrapped(), tmp_path / "net.pt2", (3, 4), dynamic_shapes=(batch,))
 
@@ -155,8 +167,77 @@ def test_a_size_known_only_when_running_cannot_be_filled_in(tmp_path):
                 forget_hints(item)
 
     rewrite(path, forget_hints)
-    with pytest.raises(CaptureFailed, match="--input cannot fill it in"):
-        read(path, inputs=[InputSpec((3, 4))])
+    with pytest.raises(CaptureFailed, match=r"the file says no number for it.*--input"):
+        read(path)
+    assert read(path, inputs=[InputSpec((5, 4))]).tensors["x"].shape == (5, 4)
+
+
+class Sized(nn.Module):
+    """Sizes computed from sizes: a stride, a concatenation, a flattening."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, stride=2)
+
+    def forward(self, x, scale):
+        y = self.conv(x) * scale
+        return torch.cat([y, y], 2).flatten(1)
+
+
+@pytest.fixture(scope="module")
+def open_archive(tmp_path_factory):
+    """A network exported for any batch and any height from 8 to 64."""
+    any_batch, height = torch.export.Dim("batch"), torch.export.Dim("height", min=8, max=64)
+    path = tmp_path_factory.mktemp("open") / "net.pt2"
+    sizes = ({0: any_batch, 2: height}, {0: any_batch})
+    return save(Sized(), path, (3, 3, 16, 9), (3, 1, 1, 1), dynamic_shapes=sizes)
+
+
+@pytest.mark.parametrize(("batch", "height"), [(1, 16), (8, 33), (3, 64)])
+def test_open_sizes_are_what_the_user_asks_for(open_archive, batch, height):
+    wanted = [InputSpec((batch, 3, height, 9)), InputSpec((batch, 1, 1, 1))]
+    expected = capture(Sized(), wanted, name="net", source=open_archive)
+    assert read(open_archive, inputs=wanted) == expected
+
+
+def test_inputs_left_out_keep_the_open_sizes_that_others_give_them(open_archive):
+    graph = read(open_archive, inputs=[InputSpec((5, 3, 16, 9), name="x")])
+    assert graph.tensors["scale"].shape == (5, 1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "said"),
+    [
+        ([(3, 3, 7, 9)], "exported for sizes from 8 to 64"),
+        ([(3, 3, 16, 10)], "3x3x16x10 and the file has 3x3x16x9"),
+        ([(3, 3, 16)], "3x3x16 and the file has"),
+        ([(3, 3, 16, 9), (2, 1, 1, 1)], "which another input makes 3"),
+    ],
+)
+def test_sizes_that_the_file_does_not_allow(open_archive, shapes, said):
+    with pytest.raises(ShapeMismatch) as caught:
+        read(open_archive, inputs=[InputSpec(shape) for shape in shapes])
+    assert said in str(caught.value)
+
+
+def test_an_expression_that_is_not_understood(open_archive, tmp_path):
+    path = tmp_path / "net.pt2"
+    path.write_bytes(Path(open_archive).read_bytes())
+
+    def forge(program):
+        tensors = program["graph_module"]["graph"]["tensor_values"]
+        size = next(s for s in tensors["conv2d"]["sizes"] if "as_expr" in s and s is not None)
+        size["as_expr"]["expr_str"] = "__import__('os').system('true')"
+
+    rewrite(path, forge)
+    with pytest.raises(CaptureFailed, match="Leave --input and --batch out"):
+        read(str(path), inputs=[InputSpec((5, 3, 16, 9))])
+
+
+def test_shared_frozen_and_unread_weights(tmp_path, odd_weights, weights_told):
+    module, tokens = odd_weights
+    graph = read(save(module, tmp_path / "net.pt2", tokens.shape, dtype=tokens.dtype))
+    assert weights_told(graph) == weights_told(None)
 
 
 def test_the_layout_of_older_archives(saved):
@@ -205,9 +286,13 @@ def test_forged_sizes_are_refused(saved, size):
         read(saved)
 
 
-@pytest.mark.parametrize("member", ["data/sample_inputs/model.pt", "data/weights/weight_0"])
+@pytest.mark.parametrize(
+    "member",
+    ["data/sample_inputs/model.pt", "data/weights/weight_0", "data/constants/tensor_0"],
+)
 @pytest.mark.parametrize("trust", [False, True])
-def test_pickles_inside_the_archive_are_never_opened(saved, member, trust, hostile, marker):
+def test_pickles_inside_the_archive_are_never_opened(tmp_path, member, trust, hostile, marker):
+    saved = save(WithConstant(), tmp_path / "m.pt2", (1, 3, 8, 8))
     trap = f"{saved}.trap"
     torch.save(hostile, trap)
     with zipfile.ZipFile(saved) as archive:
@@ -215,6 +300,27 @@ def test_pickles_inside_the_archive_are_never_opened(saved, member, trust, hosti
     key = next(name for name in members if name.endswith(member))
     with open(trap, "rb") as stream:
         members[key] = stream.read()
+    with zipfile.ZipFile(saved, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    assert len(read(saved, trust=trust).nodes) == 2
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("trust", [False, True])
+def test_objects_that_the_archive_says_to_unpickle_are_not(tmp_path, trust, hostile, marker):
+    saved = save(WithConstant(), tmp_path / "m.pt2", (1, 3, 8, 8))
+    torch.save(hostile, tmp_path / "trap")
+    with zipfile.ZipFile(saved) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    for name in [name for name in members if name.endswith("_config.json")]:
+        told = json.loads(members[name])
+        for held in told["config"].values():
+            held["use_pickle"] = True
+        told["config"]["trap"] = {"path_name": "custom_obj_0", "use_pickle": True}
+        members[name] = json.dumps(told).encode()
+    folder = next(name for name in members if name.endswith("tensor_0")).rpartition("/")[0]
+    members[f"{folder}/custom_obj_0"] = (tmp_path / "trap").read_bytes()
     with zipfile.ZipFile(saved, "w") as archive:
         for name, data in members.items():
             archive.writestr(name, data)

@@ -150,6 +150,22 @@ def test_weights_reached_under_two_names_count_once(write, tmp_path, counts):
     assert sum(t.elements for t in graph.tensors.values() if t.role == "parameter") == params
 
 
+@pytest.mark.parametrize("write", [trace, script])
+def test_shared_frozen_and_unread_weights(write, tmp_path, odd_weights, weights_told):
+    module, tokens = odd_weights
+    path = save(write(module, tokens), tmp_path / "script.pt")
+    graph = read(path, inputs=[InputSpec(tuple(tokens.shape), "int64")])
+    assert weights_told(graph) == weights_told(None)
+
+
+@pytest.mark.parametrize("write", [trace, script])
+def test_tokens_are_guessed_from_an_embedding(write, tmp_path, odd_weights):
+    graph = read(save(write(*odd_weights), tmp_path / "script.pt"))
+    assert [(t.shape, t.dtype) for t in map(graph.tensors.get, graph.inputs)] == [
+        ((1, 128), "int64")
+    ]
+
+
 class ByContents(nn.Module):
     def forward(self, x):
         if x.sum() > 0:
