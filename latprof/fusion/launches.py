@@ -9,6 +9,7 @@ from typing import Any
 from latprof.graph import Call, Graph, Shape, Tensor
 from latprof.kernel import Kernel
 from latprof.ops import OPS
+from latprof.ops.kinds import kind_of
 
 
 @dataclass(eq=False)
@@ -63,7 +64,7 @@ def kernel_of(launch: Launch) -> Kernel:
     written = sum(t.bytes for t in call.outputs) if len(call.outputs) > 1 else out.bytes
     return Kernel(
         name=call.node.name,
-        op=launch.op or _op_name(call),
+        op=launch.op or kind_of(call),
         operands=max(1, len(call.activations)),
         activation=launch.activation,
         residual=launch.residual,
@@ -82,19 +83,6 @@ def kernel_of(launch: Launch) -> Kernel:
         module=call.node.module,
         **shapes,
     )
-
-
-def _op_name(call: Call) -> str:
-    """The operator; a convolution by its kind, a pool of a whole map as ``mean``."""
-    op = call.node.op
-    if op == "conv":
-        weight, groups = call.input(1).shape, int(call.attributes.get("groups", 1))
-        if groups > 1:
-            return "depthwise" if weight[1] == 1 else "grouped"
-        return "pointwise" if math.prod(weight[2:]) == 1 else "conv"
-    if op == "adaptive_avg_pool" and math.prod(call.attributes["output_size"]) == 1:
-        return "mean"
-    return op
 
 
 def _shape_fields(call: Call) -> dict[str, Any]:
