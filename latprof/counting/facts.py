@@ -1,4 +1,4 @@
-"""What a model costs whatever it runs on: parameters, arithmetic, memory."""
+"""The numbers that every answer begins with: parameters, arithmetic, memory."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from latprof.counting.memory import peak_activation_bytes
 from latprof.graph import Graph, Shape
 from latprof.ops import OPS
 
@@ -89,33 +90,3 @@ def count(graph: Graph) -> ModelFacts:
         assumptions=graph.assumptions,
         bounded_ops=Counter(call.node.op for spec, call in known if spec.bound),
     )
-
-
-def peak_activation_bytes(graph: Graph) -> int:
-    """Most bytes of inputs and activations alive at one time, running the nodes in order.
-
-    A tensor lives from the node that gives it to the last that reads it; a view shares the
-    memory of what it views; model outputs live to the end. No in-place reuse is assumed.
-    """
-    owner: dict[str, str] = {}
-    for node in graph.nodes:
-        if node.op in OPS and OPS[node.op].family == "view" and node.inputs:
-            owner[node.outputs[0]] = owner.get(node.inputs[0], node.inputs[0])
-    last_read: dict[str, int] = {}
-    for index, node in enumerate(graph.nodes):
-        for name in (*node.inputs, *node.outputs):
-            last_read[owner.get(name, name)] = index
-    for name in graph.outputs:
-        last_read[owner.get(name, name)] = len(graph.nodes)
-    dying: dict[int, list[str]] = {}
-    for name, index in last_read.items():
-        dying.setdefault(index, []).append(name)
-    alive = sum(graph.tensors[name].bytes for name in graph.inputs)
-    peak = alive
-    for index, node in enumerate(graph.nodes):
-        alive += sum(graph.tensors[name].bytes for name in node.outputs if name not in owner)
-        peak = max(peak, alive)
-        for name in dying.get(index, ()):
-            if name and not graph.tensors[name].is_weight:
-                alive -= graph.tensors[name].bytes
-    return peak
