@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latprof.errors import BadReference
+from latprof.errors import BadReference, LatprofError
 from latprof.frontends.inputs import InputSpec, parse_input
 from latprof.graph import Graph
 
 if TYPE_CHECKING:
+    from latprof.account import Count
     from latprof.costmodel.predictor import Predictor
     from latprof.costmodel.validation import Accuracy
-    from latprof.counting import ModelFacts
     from latprof.measurement.sweep import Progress
     from latprof.prediction import Predictions
     from latprof.profiling import Profile
@@ -100,11 +100,53 @@ def predict(
     return prediction.predict(read(model, inputs, trust=trust, arch=arch), device, **settings)
 
 
-def count(model: Any, inputs: Inputs = None, *, trust: bool = False, arch: str = "") -> ModelFacts:
-    """Parameters, arithmetic and memory of a model."""
-    from latprof import counting
+def count(
+    model: Any,
+    inputs: Inputs = None,
+    *,
+    trust: bool = False,
+    explain: str = "",
+    sparsity: bool = False,
+    **settings: Any,
+) -> Count:
+    """Parameters, arithmetic and memory of a model.
 
-    return counting.count(read(model, inputs, trust=trust, arch=arch))
+    Parameters
+    ----------
+    model, inputs, trust
+        As in `read`.
+    explain : str, optional
+        A figure that somebody quoted, to be explained: ``"0.39G"``.
+    sparsity : bool, default=False
+        Read the weights' values and count their zeros.
+    settings
+        ``depth`` and ``convention``, as in `latprof.account.account`.
+
+    Raises
+    ------
+    ModelError, UnknownName, BadReference
+    """
+    from latprof.account import account
+    from latprof.frontends.weight_values import read_zeros
+
+    zeros = read_zeros(model, trust=trust) if sparsity else None
+    return account(
+        read(model, inputs, trust=trust), explain_figure=explain, zeros=zeros, **settings,
+        recapture=lambda size: _at_image_size(model, inputs, size, trust),
+    )  # fmt: skip
+
+
+def _at_image_size(model: Any, inputs: Inputs, size: int, trust: bool) -> Graph | None:
+    from latprof.counting.explanation import image_size
+
+    graph = read(model, inputs, trust=trust)
+    if isinstance(model, Graph) or not image_size(graph):
+        return None
+    shape = graph.tensors[graph.inputs[0]].shape
+    try:
+        return read(model, (*shape[:2], size, size), trust=trust)
+    except LatprofError:
+        return None
 
 
 def measure(

@@ -12,6 +12,7 @@ from latprof import __version__
 COMMANDS = {
     "profile": "Measure a model on this machine, kernel by kernel.",
     "predict": "Predict a model's latency on a device.",
+    "count": "Count a model's parameters, arithmetic and memory.",
     "measure": "Build this machine's table of kernels.",
     "fit": "Fit, validate and save a device's cost model.",
     "zoo": "List the networks and blocks that come with latprof.",

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from latprof.counting.quoted import parse_quoted
 from latprof.errors import BadReference
 from latprof.frontends.inputs import InputSpec, parse_input
 from latprof.graph import Graph
@@ -34,6 +35,7 @@ class _Parsed(click.ParamType[Any]):
 INPUT = _Parsed("shape", parse_input)
 DURATION = _Parsed("duration", parse_duration_s)
 LATENCY = _Parsed("latency", parse_latency_ms)
+FIGURE = _Parsed("figure", parse_quoted)
 
 
 _ARCH = "latprof.arch"
@@ -86,7 +88,7 @@ def answer_options(command: F) -> F:
         click.option("--markdown", "as_markdown", is_flag=True, help="Print it as Markdown."),
         click.option("--html", is_flag=False, flag_value="", metavar="FILE",
                      help="Write a page; without FILE, under reports/."),
-        click.option("--all", "show_all", is_flag=True, help="List every kernel."),
+        click.option("--all", "show_all", is_flag=True, help="Cut no table: list everything."),
     )  # fmt: skip
     for option in reversed(options):
         command = option(command)

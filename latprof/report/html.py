@@ -46,6 +46,10 @@ def render_html(answer: Mapping[str, Any]) -> str:
     answer : mapping
         What ``latprof predict --json`` or ``latprof profile --json`` prints.
     """
+    if answer.get("kind") == "count":
+        from latprof.report.count_html import render_count_html
+
+        return render_count_html(answer)
     # The charts load plotly, which no other renderer needs.
     from latprof.report.pictures import pictures, targets_picture
 
@@ -68,9 +72,9 @@ def render_html(answer: Mapping[str, Any]) -> str:
         }
         for index, part in enumerate(shown)
     ]
-    script = _read("templates/page.js")
-    plotly = _read("vendor/plotly-basic.min.js")
-    page: str = _template().render(
+    script = inline("templates/page.js")
+    plotly = inline("vendor/plotly-basic.min.js")
+    page: str = template("report.html.j2").render(
         kind="Profile" if answer.get("kind") == "profile" else "Prediction",
         name=_prose(model.get("name") or "model"),
         source=_prose(model.get("source") or ""),
@@ -83,7 +87,7 @@ def render_html(answer: Mapping[str, Any]) -> str:
         command=_prose(answer.get("command") or ""),
         created=_prose(answer.get("created") or wording.DASH),
         version=_prose(answer.get("latprof") or wording.DASH),
-        style=_read("templates/page.css"),
+        style=inline("templates/page.css"),
         scripts=[plotly, script],
         script_hashes=[_sha256(plotly), _sha256(script)],
         lights={"within": "within budget", "unsure": "unsure", "over": "over budget"},
@@ -211,7 +215,8 @@ def _prose(text: Any) -> str:
 
 
 @cache
-def _template() -> Any:
+def template(name: str) -> Any:
+    """One of our pages, to be filled in; everything put into it is escaped."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -222,11 +227,11 @@ def _template() -> Any:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
-    return environment.get_template("report.html.j2")
+    return environment.get_template(name)
 
 
 @cache
-def _read(path: str) -> Any:
+def inline(path: str) -> Any:
     """A file of ours as markup; refused if it could close the element it is put into."""
     from markupsafe import Markup
 

@@ -22,6 +22,10 @@ def render_markdown(answer: Mapping[str, Any]) -> str:
 
     At most `LARGEST_CHARACTERS` long: the folded tables are cut first, and say so.
     """
+    if answer.get("kind") == "count":
+        from latprof.report.count_markdown import render_count_markdown
+
+        return render_count_markdown(answer)
     model = mapping(answer.get("model"))
     shown = parts(answer)
     kind = "profile" if answer.get("kind") == "profile" else "prediction"

@@ -35,6 +35,10 @@ def render_text(
     limit : int or None, default=15
         Kernels listed of a profile; a prediction lists a third of it for each device. None: all.
     """
+    if answer.get("kind") == "count":
+        from latprof.report.count_text import render_count_text
+
+        return render_count_text(answer, width=width, color=color, limit=limit)
     pen = Pen(color)
     shown = parts(answer)
     lines = _model_lines(mapping(answer.get("model")), width, pen)

@@ -21,7 +21,7 @@ FLOORS = (
     ("measurement", "costmodel"),
     ("captured", "report"),
     ("answers",),
-    ("prediction",),
+    ("account", "prediction"),
     ("profiling",),
     ("api",),
     ("cli",),
