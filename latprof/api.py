@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latprof.errors import BadReference, LatprofError
+from latprof.errors import BadReference
 from latprof.frontends.inputs import InputSpec, parse_input
 from latprof.graph import Graph
 
@@ -126,27 +126,23 @@ def count(
     ------
     ModelError, UnknownName, BadReference
     """
+    from latprof import frontends
     from latprof.account import account
+    from latprof.frontends.resizing import at_image_size
     from latprof.frontends.weight_values import read_zeros
 
-    zeros = read_zeros(model, trust=trust) if sparsity else None
-    return account(
-        read(model, inputs, trust=trust), explain_figure=explain, zeros=zeros, **settings,
-        recapture=lambda size: _at_image_size(model, inputs, size, trust),
-    )  # fmt: skip
-
-
-def _at_image_size(model: Any, inputs: Inputs, size: int, trust: bool) -> Graph | None:
-    from latprof.counting.explanation import image_size
-
     graph = read(model, inputs, trust=trust)
-    if isinstance(model, Graph) or not image_size(graph):
-        return None
-    shape = graph.tensors[graph.inputs[0]].shape
-    try:
-        return read(model, (*shape[:2], size, size), trust=trust)
-    except LatprofError:
-        return None
+
+    def read_again(spec: InputSpec) -> Graph:
+        if isinstance(model, (str, Path)):  # not kept: it is not the model that was asked for
+            return frontends.read(str(model), inputs=(spec,), trust=trust)
+        return read(model, spec.shape, trust=trust)
+
+    def recapture(size: int) -> Graph | None:
+        return None if isinstance(model, Graph) else at_image_size(graph, size, read_again)
+
+    zeros = read_zeros(model, trust=trust) if sparsity else None
+    return account(graph, explain_figure=explain, recapture=recapture, zeros=zeros, **settings)
 
 
 def measure(

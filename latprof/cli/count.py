@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ from latprof.cli.options import (
     model_options,
     typed_command,
 )
+
+if TYPE_CHECKING:
+    from latprof.graph import Graph
 
 
 @click.command()
@@ -45,6 +48,8 @@ def count(
     from latprof.account import account
     from latprof.cli.showing import show
     from latprof.counting.conventions import find_convention
+    from latprof.frontends import read
+    from latprof.frontends.resizing import at_image_size
 
     if convention:
         find_convention(convention)  # cheap checks first: capturing a model takes seconds
@@ -55,11 +60,10 @@ def count(
         zeros = read_zeros(model, trust=trust)
     graph = capture_model(model, inputs, batch, trust)
 
-    def recapture(size: int) -> Any:
-        from latprof.frontends.resizing import at_image_size
-
+    def recapture(size: int) -> Graph | None:
         click.echo(f"capturing it at {size}×{size} too", err=True)
-        return at_image_size(model, graph, size, trust=trust)
+        # Not kept as the model captured last: it is not the one that was asked for.
+        return at_image_size(graph, size, lambda spec: read(model, inputs=(spec,), trust=trust))
 
     answer = account(
         graph,

@@ -24,7 +24,8 @@ def loud(model: Mapping[str, Any]) -> str:
 
 
 def doubts(model: Mapping[str, Any]) -> list[str]:
-    return [f"assumed: {assumption}" for assumption in model.get("assumptions") or ()]
+    """What was assumed, and what depends on the data."""
+    return wording.model_doubts({**model, "unknown_ops": {}})
 
 
 def arithmetic(answer: Mapping[str, Any]) -> list[tuple[str, str]]:

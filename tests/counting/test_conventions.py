@@ -119,20 +119,43 @@ def test_products_with_a_vector_are_not_torchs():
     assert CONVENTIONS["latprof"].count(graph).total == 5 * 6 * 7 + 6 * 7 + 6 * 7 + 7
 
 
-class Sums(torch.nn.Module):
-    """The forms of einsum that fvcore tells apart."""
+class Sum(torch.nn.Module):
+    """One einsum of two or three operands."""
 
-    def forward(self, x):  # (3, 4, 5)
-        first = torch.einsum("ntg, ncg -> nct", x, x)
-        return torch.einsum("abc,abd->acd", x, first.transpose(1, 2)), torch.einsum(
-            "bij,bjk,bkl->bil", first, first, x
-        )
+    def __init__(self, equation):
+        super().__init__()
+        self.equation = equation
+
+    def forward(self, *operands):
+        return torch.einsum(self.equation, *operands)
 
 
-def test_einsum_as_fvcore_has_it(caplog):
-    graph = capture(Sums(), [InputSpec((3, 4, 5))], name="sums")
-    if not any(node.op == "einsum" for node in graph.nodes):
-        pytest.skip("einsum has no formula yet")
-    analysis = FlopCountAnalysis(Sums(), torch.zeros(3, 4, 5)).unsupported_ops_warnings(False)
+@pytest.mark.parametrize(
+    ("equation", "shapes"),
+    [
+        ("ntg,ncg->ntc", [(3, 4, 5), (3, 6, 5)]),
+        ("abc,abd->acd", [(3, 4, 5), (3, 4, 6)]),
+        ("abc,adc->adb", [(3, 4, 5), (3, 6, 5)]),
+        ("bij, bjk, bkl -> bil", [(3, 40, 51), (3, 51, 63), (3, 63, 70)]),
+        ("ij,ij->ij", [(30, 45), (30, 45)]),
+        ("bhwc,hkc->bhwk", [(2, 14, 14, 33), (14, 27, 33)]),
+    ],
+)
+def test_einsum_as_fvcore_has_it(equation, shapes, net, caplog):
+    names = [net.input(shape, name=f"x{index}") for index, shape in enumerate(shapes)]
+    graph = net.finish([net.add_one("einsum", names, equation=equation)])
+    operands = tuple(map(torch.zeros, shapes))
+    analysis = FlopCountAnalysis(Sum(equation), operands).unsupported_ops_warnings(False)
     with caplog.at_level(logging.ERROR, "fvcore"):
         assert CONVENTIONS["fvcore"].count(graph).total == analysis.total()
+
+
+def test_the_documents_table_is_what_is_counted(graph_of):
+    text = (Path(__file__).parents[2] / "docs" / "counting.md").read_text()
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.count(" | ") == 5]
+    networks = ("mobilenet_v2", "efficientnet_b0", "resnet50", "fused_attention")
+    named = {name.strip("`"): row[2:] for row in rows[1:] for name in row[0].split(", ")}
+    assert named.keys() == CONVENTIONS.keys()
+    for name, figures in named.items():
+        totals = [CONVENTIONS[name].count(graph_of(network)).total for network in networks]
+        assert figures == ["–" if total is None else f"{total:,}" for total in totals]

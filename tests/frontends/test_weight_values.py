@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -177,10 +178,8 @@ def test_a_forged_table_of_weights(network, change, tmp_path):
                 change(held["config"]["0.weight"]["tensor_meta"])
                 data = json.dumps(held).encode()
             new.writestr(name, data)
-    try:
+    with suppress(LatprofError):
         assert "0.weight" not in read_zeros(forged)
-    except LatprofError:
-        pass
 
 
 @pytest.mark.parametrize("form", ["pt2", "script", "module"])
@@ -192,7 +191,5 @@ def test_broken_archives(network, form, tmp_path):
         for place in torch.randint(len(data), (3,), generator=generator).tolist():
             broken[place] ^= 1 << int(torch.randint(8, (1,), generator=generator))
         (tmp_path / "broken.pt").write_bytes(broken)
-        try:
+        with suppress(LatprofError):
             read_zeros(tmp_path / "broken.pt")
-        except LatprofError:
-            pass
