@@ -105,6 +105,7 @@ def count(
     inputs: Inputs = None,
     *,
     trust: bool = False,
+    arch: str = "",
     explain: str = "",
     sparsity: bool = False,
     **settings: Any,
@@ -113,7 +114,7 @@ def count(
 
     Parameters
     ----------
-    model, inputs, trust
+    model, inputs, trust, arch
         As in `read`.
     explain : str, optional
         A figure that somebody quoted, to be explained: ``"0.39G"``.
@@ -131,11 +132,11 @@ def count(
     from latprof.frontends.resizing import at_image_size
     from latprof.frontends.weight_values import read_zeros
 
-    graph = read(model, inputs, trust=trust)
+    graph = read(model, inputs, trust=trust, arch=arch)
 
     def read_again(spec: InputSpec) -> Graph:
         if isinstance(model, (str, Path)):  # not kept: it is not the model that was asked for
-            return frontends.read(str(model), inputs=(spec,), trust=trust)
+            return frontends.read(str(model), inputs=(spec,), trust=trust, arch=arch)
         return read(model, spec.shape, trust=trust)
 
     def recapture(size: int) -> Graph | None:

@@ -10,6 +10,7 @@ from latprof.cli.options import (
     FIGURE,
     answer_options,
     capture_model,
+    given_arch,
     model_options,
     typed_command,
 )
@@ -59,11 +60,14 @@ def count(
 
         zeros = read_zeros(model, trust=trust)
     graph = capture_model(model, inputs, batch, trust)
+    arch = given_arch()
 
     def recapture(size: int) -> Graph | None:
         click.echo(f"capturing it at {size}×{size} too", err=True)
         # Not kept as the model captured last: it is not the one that was asked for.
-        return at_image_size(graph, size, lambda spec: read(model, inputs=(spec,), trust=trust))
+        return at_image_size(
+            graph, size, lambda spec: read(model, inputs=(spec,), trust=trust, arch=arch)
+        )
 
     answer = account(
         graph,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from latprof.graph import Call, Graph
 from latprof.ops import OPS
 from latprof.ops.kinds import kind_of
+
+_DEEPEST = 8  # keys before the name of a weight
 
 NO_GAIN = (
     "a dense runtime multiplies zeros like any other number: scattered zeros save it nothing, and "
@@ -112,7 +115,9 @@ def sparsity_of(graph: Graph, zeros: Mapping[str, WeightZeros]) -> Sparsity:
     """What the zeros in `graph`'s weights would save.
 
     A weight masked as `torch.nn.utils.prune` does it counts the zeros of the masked weight.
+    `zeros` may hold the weights below a key, as a checkpoint does, or in a wrapper.
     """
+    zeros = _by_graph_names(graph, zeros)
     layers = []
     macs = nonzero = kept = 0
     for call in graph.calls:
@@ -121,6 +126,8 @@ def sparsity_of(graph: Graph, zeros: Mapping[str, WeightZeros]) -> Sparsity:
         macs += here
         weight = _weight_of(graph, call)
         found = zeros.get(weight) if here and weight else None
+        if found is not None and found.shape[::-1] == call.input(1).shape != found.shape:
+            found = _transposed(found)  # as some formats keep the matrix of a linear layer
         if found is None or found.shape != call.input(1).shape:
             nonzero += here
             kept += here
@@ -140,6 +147,26 @@ def sparsity_of(graph: Graph, zeros: Mapping[str, WeightZeros]) -> Sparsity:
         nonzero_macs=nonzero,
         kept_macs=kept,
     )
+
+
+def _by_graph_names(graph: Graph, zeros: Mapping[str, WeightZeros]) -> Mapping[str, WeightZeros]:
+    """`zeros` without what stands before the names of most of the graph's parameters."""
+    wanted = {tensor.name for tensor in graph.tensors.values() if tensor.role == "parameter"}
+    before: Counter[str] = Counter()
+    for name in zeros:
+        parts = name.split(".")
+        # A wrapped network stands a few keys deep; names themselves may be much deeper.
+        for index in range(min(len(parts), _DEEPEST)):
+            if ".".join(parts[index:]) in wanted:
+                before[name.removesuffix(".".join(parts[index:]))] += 1
+    ((prefix, _),) = before.most_common(1) or (("", 0),)
+    return {n.removeprefix(prefix): held for n, held in zeros.items() if n.startswith(prefix)}
+
+
+def _transposed(found: WeightZeros) -> WeightZeros:
+    columns = found.zero_columns if len(found.shape) == 2 else 0
+    rows = found.zero_rows if len(found.shape) == 2 else 0
+    return WeightZeros(found.shape[::-1], found.zeros, columns, rows)
 
 
 def _weight_of(graph: Graph, call: Call) -> str:

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-import re
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from latprof.errors import BadReference, UnreadableModel
-from latprof.frontends.sniff import sniff
+from latprof.frontends import BUILT, is_built
+from latprof.frontends.sniff import Kind, sniff
 
 if TYPE_CHECKING:
     from latprof.counting.sparsity import WeightZeros
 
-# Kinds of files whose weights lie in a zip archive of PyTorch's.
-_ZIPS = ("pt2", "torch_script", "torch_pickle")
 # How often the bytes of a file may be read: tied weights are read for each of their names.
 _MOST_READINGS = 8
-_FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+class _Values(Protocol):
+    """An open file: names of tensors, and their values as a map of the file."""
+
+    names: list[str]
+
+    def array(self, name: str) -> Any: ...
 
 
 def read_zeros(model: Any, *, trust: bool = False) -> dict[str, WeightZeros]:
-    """The zeros of every stored tensor, by the name it has in the graph.
+    """The zeros of every stored tensor, by the name the file gives it.
 
     Parameters
     ----------
@@ -49,51 +55,34 @@ def read_zeros(model: Any, *, trust: bool = False) -> dict[str, WeightZeros]:
             "torch.nn.Module that it came from."
         )
     reference = str(model)
-    if reference.startswith(("zoo:", "timm:")):
+    if reference.startswith(BUILT):
         raise BadReference(
             f"{reference!r} is built without weights, so that there are no zeros to count. Give a "
             "file that holds trained weights."
         )
-    if _FACTORY.fullmatch(reference) and not Path(reference).exists():
-        from latprof.frontends.torch_factory import load_factory
+    if is_built(reference):
+        from latprof.frontends.torch_built import recipe_for
         from latprof.frontends.torch_weight_zeros import zeros_of_module
 
-        return zeros_of_module(load_factory(reference))
+        return zeros_of_module(recipe_for(reference).make()[0])
     path = Path(reference)
     kind = sniff(path)
-    if kind not in _ZIPS:
+    if kind not in _OPENERS:
         raise UnreadableModel(
             f"the values of the weights in {reference!r} are not read: it is a file of kind "
-            f"{kind}. Give a .pt2 archive, a TorchScript archive or a file of torch.save."
+            f"{kind}. Give a .pt2 archive, a TorchScript archive, a file of torch.save, "
+            "safetensors or ONNX."
         )
-    return _zeros_of_archive(path, pickled=kind == "torch_pickle")
+    return _zeros_of(_OPENERS[kind](path), path)
 
 
-def _zeros_of_archive(path: Path, *, pickled: bool) -> dict[str, WeightZeros]:
-    with path.open("rb") as stream:
-        if stream.read(2) != b"PK":
-            raise UnreadableModel(
-                f"{str(path)!r} was written by a PyTorch before 1.6, and the values of its weights "
-                "are not read. Load it and save it again."
-            )
+def _zeros_of(held: _Values, path: Path) -> dict[str, WeightZeros]:
     from latprof.frontends.array_zeros import zeros_in
-    from latprof.frontends.torch_pickle import describe, read_outline
-    from latprof.frontends.zip_values import ZipValues
 
-    held = ZipValues(path)
-    names = list(held.places)
-    if pickled:  # a checkpoint holds the network or its weights under a key
-        contents = describe(read_outline(path))
-        key = contents.networks[0][0] if contents.networks else contents.where
-        prefix = f"{key}." if key else ""
-        names = [name for name in names if name.startswith(prefix)]
-    else:
-        prefix = ""
-    if names and all(name.startswith(f"{prefix}module.") for name in names):
-        prefix += "module."  # trained on several devices at once
+    names = set(held.names)
     found: dict[str, WeightZeros] = {}
     room = _MOST_READINGS * path.stat().st_size
-    for name in names:
+    for name in held.names:
         values = held.array(name)
         if values is None:
             continue
@@ -104,7 +93,41 @@ def _zeros_of_archive(path: Path, *, pickled: bool) -> dict[str, WeightZeros]:
                 "broken or was made to take forever. Save it again."
             )
         mask_name = f"{name.removesuffix('_orig')}_mask" if name.endswith("_orig") else ""
-        mask = held.array(mask_name) if mask_name in held.places else None
+        mask = held.array(mask_name) if mask_name in names else None
         masked = mask is not None and mask.shape == values.shape
-        found[name.removeprefix(prefix)] = zeros_in(values, mask if masked else None)
+        found[name] = zeros_in(values, mask if masked else None)
     return found
+
+
+def _open_zip(path: Path) -> _Values:
+    from latprof.frontends.zip_values import ZipValues
+
+    with path.open("rb") as stream:
+        if stream.read(2) != b"PK":
+            raise UnreadableModel(
+                f"{str(path)!r} was written by a PyTorch before 1.6, and the values of its weights "
+                "are not read. Load it and save it again."
+            )
+    return ZipValues(path)
+
+
+def _open_safetensors(path: Path) -> _Values:
+    from latprof.frontends import flat_values
+
+    return flat_values.safetensors(path)
+
+
+def _open_onnx(path: Path) -> _Values:
+    from latprof.frontends import flat_values
+
+    return flat_values.onnx(path)
+
+
+# By the kind of file; another kind is added here.
+_OPENERS: Mapping[Kind, Callable[[Path], _Values]] = {
+    "pt2": _open_zip,
+    "torch_script": _open_zip,
+    "torch_pickle": _open_zip,
+    "safetensors": _open_safetensors,
+    "onnx": _open_onnx,
+}

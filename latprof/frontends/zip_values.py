@@ -26,7 +26,7 @@ import numpy as np
 
 from latprof.errors import UnreadableModel
 from latprof.frontends.bounded import open_zip, parse_json, read_member
-from latprof.frontends.pickle_outline import Global, Made, Pairs, Elsewhere, outline
+from latprof.frontends.pickle_outline import Elsewhere, Global, Made, Pairs, outline
 
 # torch's names → how to tell zeros: NumPy's type, and for types that NumPy lacks the bits that
 # are not the sign.
@@ -77,11 +77,12 @@ class ZipValues:
             found = next((name for name in self._members if _WEIGHTS.fullmatch(name)), None)
             try:
                 places = _of_pt2(archive, found) if found else _of_pickle(archive, path)
-                self.places = dict(places)
+                self._places = dict(places)
             except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
                 raise UnreadableModel(
                     f"cannot find the weights in {str(path)!r}: {error!r}. Save it again."
                 ) from error
+        self.names = list(self._places)
         order = next((n for n in self._members if n.split("/", 1)[-1] == "byteorder"), None)
         with open_zip(path) as archive:
             self._order = ">" if order and read_member(archive, order, 16) == b"big" else "<"
@@ -93,7 +94,7 @@ class ZipValues:
 
         Of a type that NumPy lacks come the bits that are zero where the value is.
         """
-        place = self.places[name]
+        place = self._places[name]
         if place.type_name not in _TYPES or place.member not in self._members:
             return None
         kind, bits = _TYPES[place.type_name]

@@ -64,3 +64,19 @@ def test_values_of_another_shape_belong_to_something_else(net):
     graph = net.finish([net.conv(x, 8, bias=False)])
     (weight,) = [t.name for t in graph.tensors.values() if t.is_weight]
     assert sparsity_of(graph, {weight: WeightZeros((8, 4), 32, 8, 4)}).layers == ()
+
+
+def test_weights_below_a_key_or_in_a_wrapper_are_found(net):
+    x, weight, other = net.input((1, 4)), net.weight(8, 4), net.weight(4, 8)
+    graph = net.finish([net.add_one("linear", [net.add_one("linear", [x, weight]), other])])
+    held = {weight: WeightZeros((8, 4), 4, 1, 0), other: WeightZeros((4, 8), 8, 0, 1)}
+    before = {f"state.model.module.{name}": zeros for name, zeros in held.items()}
+    stray = {f"optimizer.{weight}": WeightZeros((8, 4), 32, 8, 4)}
+    assert sparsity_of(graph, {**stray, **before}) == sparsity_of(graph, held)
+
+
+def test_a_matrix_kept_the_other_way_round(net):
+    x, weight = net.input((1, 4)), net.weight(8, 4)
+    graph = net.finish([net.add_one("linear", [x, weight])])
+    (layer,) = sparsity_of(graph, {weight: WeightZeros((4, 8), 8, 1, 0)}).layers
+    assert (layer.zero_inputs, layer.inputs, layer.zero_outputs, layer.outputs) == (1, 4, 0, 8)

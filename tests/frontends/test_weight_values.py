@@ -45,19 +45,53 @@ def saved(network: nn.Module, form: str, path: Path) -> Path:
         torch.save(network, path)
     elif form == "state dict":
         torch.save(network.state_dict(), path)
-    elif form == "checkpoint":
-        parallel = nn.DataParallel(network).state_dict()
-        momentum = {"state": {0: torch.zeros(3)}}
-        torch.save({"epoch": 3, "optimizer": momentum, "model": parallel}, path)
+    elif form == "onnx":
+        torch.onnx.export(network, (example,), path, dynamo=False, do_constant_folding=False,
+                          training=torch.onnx.TrainingMode.PRESERVE)  # fmt: skip
+    elif form == "safetensors":
+        path.write_bytes(as_safetensors(network.state_dict()))
     return path
 
 
-@pytest.mark.parametrize("form", ["pt2", "script", "module", "state dict", "checkpoint"])
+def as_safetensors(weights: dict[str, torch.Tensor]) -> bytes:
+    header, data = {}, b""
+    for name, tensor in weights.items():
+        start = len(data)
+        data += tensor.contiguous().numpy().tobytes()
+        dtype = {torch.float32: "F32", torch.int64: "I64"}[tensor.dtype]
+        offsets = [start, len(data)]
+        header[name] = {"dtype": dtype, "shape": list(tensor.shape), "data_offsets": offsets}
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + data
+
+
+@pytest.mark.parametrize("form", ["pt2", "script", "module", "state dict", "safetensors", "onnx"])
 def test_the_same_zeros_in_every_form(network, form, tmp_path):
     found = read_zeros(saved(network, form, tmp_path / "m.pt"))
     assert (found["0.weight"], found["2.weight"]) == (FIRST, SECOND)
     in_memory = zeros_of_module(network)
     assert {name: found[name] for name in in_memory} == in_memory
+
+
+def test_a_checkpoint_keeps_its_keys_before_the_names(network, tmp_path):
+    momentum = {"state": {0: torch.zeros(3)}}
+    held = {"epoch": 3, "optimizer": momentum, "model": nn.DataParallel(network).state_dict()}
+    torch.save(held, tmp_path / "m.pt")
+    found = read_zeros(tmp_path / "m.pt")
+    assert found["model.module.0.weight"] == FIRST
+    assert found["optimizer.state.0"].zeros == 3
+
+
+@pytest.mark.parametrize("offsets", [[0, 5], [-4, 860], [0, 10**9], "x", [1.5, 2], None])
+def test_forged_offsets(network, offsets, tmp_path):
+    data = as_safetensors(network.state_dict())
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    header["0.weight"]["data_offsets"] = offsets
+    text = json.dumps(header).encode()
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data[8 + length :])
+    assert "0.weight" not in read_zeros(path)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
@@ -182,7 +216,7 @@ def test_a_forged_table_of_weights(network, change, tmp_path):
         assert "0.weight" not in read_zeros(forged)
 
 
-@pytest.mark.parametrize("form", ["pt2", "script", "module"])
+@pytest.mark.parametrize("form", ["pt2", "script", "module", "safetensors", "onnx"])
 def test_broken_archives(network, form, tmp_path):
     data = bytearray(saved(network, form, tmp_path / "m.pt").read_bytes())
     generator = torch.Generator().manual_seed(1)
