@@ -28,6 +28,8 @@ from latprof.graph import Graph, Role
 
 _MODEL = re.compile(r"([^/]+/)?(models/[^/]+\.json|serialized_exported_program\.json)")
 _STORAGE = re.compile(r"([^/]+/)?data/(weights|constants)/[^/]+_config\.json")
+_MOST_CONFIGS = 4  # an archive of one model has two
+_LONGEST_CONFIG = 32 * 2**20  # 10,000 weights take 5 MB
 _ADVICE = (
     "A .pt2 file has the shapes it was exported for: export it again for others, best with "
     "dynamic_shapes, or leave --input and --batch out."
@@ -85,8 +87,9 @@ def _program(path: Path) -> tuple[Any, dict[str, str]]:
         data = read_member(archive, found[0])
         program = parse_json(data, f"{found[0]!r} in {str(path)!r}")
         shared: dict[str, str] = {}
-        for name in filter(_STORAGE.fullmatch, names):
-            told = parse_json(read_member(archive, name), f"{name!r} in {str(path)!r}")
+        for name in [*filter(_STORAGE.fullmatch, names)][:_MOST_CONFIGS]:
+            held = read_member(archive, name, limit=_LONGEST_CONFIG)
+            told = parse_json(held, f"{name!r} in {str(path)!r}")
             shared |= _places(told)
     return program, shared
 
