@@ -8,6 +8,9 @@ nodes that make up the difference.
     python -m venv /tmp/intake && /tmp/intake/bin/pip install -c constraints.txt -e . timm==1.0.31
     /tmp/intake/bin/python benchmarks/intake.py --journal intake.jsonl
 
+With ``--fvcore`` every network with less than 1 GB of weights is also built on the CPU and counted
+by fvcore (which cannot count on the meta device), against latprof's convention of that name.
+
 A journal lets a run that was cut short go on where it stopped. timm imports torchvision; where
 that is a build whose native library does not load (a CUDA build beside a CPU PyTorch), this script
 declares the two operators that torchvision looks for when it is imported. They cannot be called,
@@ -41,7 +44,9 @@ from latprof.ops import OPS
 SEED = 20261124
 SAMPLE = 150
 
-Build = Callable[[], tuple[torch.nn.Module, tuple[int, ...]]]
+MOST_BYTES = 10**9  # of weights, for what has to be built on the CPU
+
+Build = Callable[..., tuple[torch.nn.Module, tuple[int, ...]]]
 
 
 @dataclass
@@ -56,6 +61,8 @@ class Finding:
     differences: list[str] = field(default_factory=list)
     error: str = ""
     seconds: float = 0.0
+    fvcore: int | None = None
+    our_fvcore: int | None = None
 
     @property
     def captured(self) -> bool:
@@ -64,6 +71,10 @@ class Finding:
     @property
     def agrees(self) -> bool:
         return not self.error and self.macs == self.torch_macs
+
+    @property
+    def agrees_with_fvcore(self) -> bool:
+        return self.fvcore is not None and self.fvcore == self.our_fvcore
 
 
 def main() -> None:
@@ -76,14 +87,14 @@ def main() -> None:
         for name in names:
             finding = done.get(f"{kind}:{name}")
             if finding is None:
-                finding = examine(f"{kind}:{name}", build(name))
+                finding = examine(f"{kind}:{name}", build(name), with_fvcore=arguments.fvcore)
                 _append(journal, finding)
             findings[kind].append(finding)
             print(_line(finding), flush=True)
     print(_report(findings))
 
 
-def examine(name: str, build: Build) -> Finding:
+def examine(name: str, build: Build, *, with_fvcore: bool = False) -> Finding:
     """Capture and count one network, and count it with PyTorch."""
     finding = Finding(name)
     started = time.monotonic()
@@ -107,7 +118,25 @@ def examine(name: str, build: Build) -> Finding:
     finding.torch_macs = counter.get_total_flops() // 2
     if finding.macs != finding.torch_macs:
         finding.differences = explain(graph, counter, type(module).__name__)
+    if with_fvcore:
+        from latprof.counting.conventions import find_convention
+
+        finding.our_fvcore = find_convention("fvcore").count(graph).total
+        finding.fvcore = count_with_fvcore(module, build, shape)
     return finding
+
+
+def count_with_fvcore(module: torch.nn.Module, build: Build, shape: tuple[int, ...]) -> int | None:
+    """fvcore's total of the network built on the CPU; None if it is too large."""
+    from fvcore.nn import FlopCountAnalysis
+
+    if sum(p.numel() for p in module.parameters()) * 4 > MOST_BYTES:
+        return None
+    on_cpu = build(device="cpu")[0].eval()
+    with torch.no_grad():
+        analysis = FlopCountAnalysis(on_cpu, torch.zeros(shape))
+        analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+        return round(analysis.total())
 
 
 def macs_by_node(graph: Graph) -> dict[str, int]:
@@ -157,21 +186,21 @@ def _networks(
 
 
 def _of_zoo(name: str) -> Build:
-    def build() -> tuple[torch.nn.Module, tuple[int, ...]]:
-        with torch.device("meta"):
+    def build(device: str = "meta") -> tuple[torch.nn.Module, tuple[int, ...]]:
+        with torch.device(device):
             return zoo.build(name)
 
     return build
 
 
 def _of_timm(name: str) -> Build:
-    def build() -> tuple[torch.nn.Module, tuple[int, ...]]:
+    def build(device: str = "meta") -> tuple[torch.nn.Module, tuple[int, ...]]:
         timm = _import_timm()
         try:
-            with torch.device("meta"):
+            with torch.device(device):
                 model = timm.create_model(name)
         except (RuntimeError, NotImplementedError):  # its constructor computes with its weights
-            model = timm.create_model(name).to("meta")
+            model = timm.create_model(name).to(device)
         return model, (1, *timm.data.resolve_model_data_config(model)["input_size"])
 
     return build
@@ -233,14 +262,18 @@ def _line(finding: Finding) -> str:
 def _report(findings: dict[str, list[Finding]]) -> str:
     lines = [
         "",
-        "| networks | captured, no unknown operator | MACs = FlopCounterMode/2 | nodes | seconds |",
-        "|---|---|---|---|---|",
+        "| networks | captured, no unknown operator | MACs = FlopCounterMode/2 | = fvcore | nodes "
+        "| seconds |",
+        "|---|---|---|---|---|---|",
     ]
     for kind, found in findings.items():
         whole = sum(finding.captured for finding in found)
         same = sum(finding.agrees for finding in found)
+        counted = [finding for finding in found if finding.fvcore is not None]
+        fvcore = f"{sum(f.agrees_with_fvcore for f in counted)} of {len(counted)}"
         lines.append(
             f"| {kind} | {whole} of {len(found)} ({whole / len(found):.1%}) | {same} | "
+            f"{fvcore if counted else '–'} | "
             f"{sum(f.nodes for f in found):,} | {sum(f.seconds for f in found):.0f} |"
         )
     every = [finding for found in findings.values() for finding in found]
@@ -251,6 +284,11 @@ def _report(findings: dict[str, list[Finding]]) -> str:
             causes[finding.error.split(":")[0] if ":" in finding.error else finding.error] += 1
     lines += ["", *(f"- {count} × {cause}" for cause, count in causes.most_common())]
     lines += [f"- differs: {f.name}" for f in every if not f.error and not f.agrees]
+    lines += [
+        f"- differs from fvcore: {f.name}, {f.our_fvcore or 0:,} against {f.fvcore:,}"
+        for f in every
+        if f.fvcore is not None and not f.agrees_with_fvcore
+    ]
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return "\n".join([*lines, "", f"Peak memory of the whole run: {peak_mb:,.0f} MB."])
 
@@ -260,6 +298,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", choices=("zoo", "timm"))
     parser.add_argument("--sample", type=int, default=SAMPLE)
     parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--fvcore", action="store_true", help="count with fvcore too (slow)")
     parser.add_argument("--journal", help="keep findings here, and skip those that are in it")
     return parser.parse_args()
 
