@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import nn
 
+from latprof import frontends
 from latprof.counting import count
-from latprof.frontends import onnx_file
 from latprof.frontends.inputs import InputSpec
 from latprof.frontends.torch_module import capture
 from latprof.fusion import FUSIONS
@@ -55,7 +55,7 @@ def both(request, built, tmp_path):
         warnings.simplefilter("ignore")
         torch.onnx.export(module, (example,), path, dynamo=False, opset_version=17)
     captured = capture(module, [InputSpec(tuple(example.shape))], name=request.param)
-    return module, captured, onnx_file.read(path)
+    return module, captured, frontends.read(str(path))
 
 
 def test_a_network_exported_by_torch(both):
@@ -92,7 +92,7 @@ def test_a_file_that_latprof_wrote(name, captured, tmp_path):
     graph = captured(name)
     path = tmp_path / "written.onnx"
     path.write_bytes(write_onnx(graph).SerializeToString())
-    back = onnx_file.read(path)
+    back = frontends.read(str(path))
     assert (count(back).macs, count(back).params) == (count(graph).macs, count(graph).params)
     assert count(back).elementwise_ops == count(graph).elementwise_ops
     assert kernels(back) == kernels(graph)
