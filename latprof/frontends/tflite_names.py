@@ -44,8 +44,10 @@ def working_name(full: str, kind: str) -> str:
     return names[0]
 
 
-def readable(name: str, op: str) -> tuple[str, str]:
+def readable(name: str, op: str, *, is_layer: bool = True) -> tuple[str, str]:
     """A short name for what `name` computes with `op`, and the dotted path of its module.
+
+    `is_layer` says whether `op` is what a layer is there for, and may go by the layer's name.
 
     >>> readable("MobilenetV2/Conv/Relu6", "relu6")
     ('MobilenetV2/Conv/Relu6', 'MobilenetV2.Conv')
@@ -57,7 +59,7 @@ def readable(name: str, op: str) -> tuple[str, str]:
     steps = name[: 10 * MAX_LENGTH].split("/")
     if all(_PYTHON_STEP.fullmatch(step) for step in steps):
         module = ".".join(filter(None, (_attribute(step) for step in steps)))[:MAX_LENGTH]
-        layer = steps[-1].startswith(_LAYER) and not steps[-1].startswith(_CONTAINER)
+        layer = is_layer and steps[-1].startswith(_LAYER) and not steps[-1].startswith(_CONTAINER)
         return (module if layer and module else f"{module}.{op}".lstrip(".")), module
     short = name[:MAX_LENGTH]
     return short or op, ".".join(filter(None, short.split("/")[:-1]))

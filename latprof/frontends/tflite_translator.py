@@ -16,6 +16,8 @@ from latprof.graph import Call, Node, Role, Scalar, Shape, Tensor
 from latprof.ops import OPS, infer_shapes
 
 KEPT_VALUES = 64  # numbers of a constant that go into the graph
+# Operators that a layer is there for, rather than what brings its input into shape.
+_LAYER_FAMILIES = ("convolution", "matmul", "recurrent", "activation", "pool", "norm")
 
 
 class NotTold(Exception):
@@ -253,7 +255,9 @@ class Translator:
         while wanted and not wanted[-1]:
             wanted.pop()
         full = self.graph.tensors[self.call.outputs[0]].name if self.call.outputs else ""
-        short, module = readable(name or working_name(full, self.call.kind), op)
+        is_layer = op in OPS and OPS[op].family in _LAYER_FAMILIES
+        source = name or working_name(full, self.call.kind)
+        short, module = readable(source, op, is_layer=is_layer)
         short = self.free_name(short)
         if shapes is None:
             tensors = tuple(self.builder.tensor(each) if each else None for each in wanted)
