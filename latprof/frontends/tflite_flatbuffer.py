@@ -23,7 +23,7 @@ from latprof.errors import UnreadableModel
 # A sound file is read about once; MLIR's writer shares nothing but vtables and equal strings.
 _READS_OF_THE_FILE = 4
 _FREE_BYTES = 1 << 16
-MAX_TABLES = 1_000_000
+MAX_TABLES = 200_000  # the largest real networks have some ten thousand
 
 _ITEM_BYTES = {"b": 1, "B": 1, "?": 1, "i": 4, "I": 4, "f": 4, "q": 8}
 

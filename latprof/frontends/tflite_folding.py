@@ -80,6 +80,7 @@ def fold(t: Translator) -> bool:
     shapes = [t.shape(i) for i in call.inputs]
     if max(len(shape) for shape in shapes) > 1 or sum(map(len, known)) > MAX_STEERING_VALUES:
         return False
+    t.spend(sum(map(len, known)))
     try:
         results = _work_out(t, known, shapes)
     except (ArithmeticError, ValueError, IndexError, TypeError):
@@ -151,6 +152,7 @@ def _work_out(
         return _cut(t, known)
     if kind == "FILL" and len(known[1]) == 1 and 0 <= math.prod(first) <= MAX_STEERING_VALUES:
         wanted = tuple(int(n) for n in first)
+        t.check_rank(len(wanted))
         return [(wanted, known[1] * math.prod(wanted))]
     if kind in ("SELECT", "SELECT_V2") and len(first) == 1 and shapes[1] == shapes[2]:
         return [(shapes[1], known[1] if first[0] else known[2])]

@@ -17,9 +17,12 @@ from latprof.frontends import tflite_schema as schema
 from latprof.frontends.tflite_flatbuffer import FlatBuffer, Table
 from latprof.graph import DTYPE_BYTES, Scalar, Shape
 
-MAX_OPERATORS = 100_000  # work at most; the largest real networks have some thousands
+# Work at most; the largest real networks have some thousand operators.
+MAX_OPERATORS = 50_000
+MAX_OPERANDS = 200_000
 MAX_RANK = 16  # TFLite's own operators stop at 8
 MAX_STEERING_VALUES = 4096
+MAX_NAME = 4000
 NOT_BUILTIN = "CUSTOM"
 
 
@@ -119,7 +122,7 @@ class TfliteModel:
             )
         self._buffers = tuple(_extents(root.tables(schema.Model.BUFFERS)))
         codes = tuple(_operator_name(t) for t in root.tables(schema.Model.OPERATOR_CODES))
-        self._operators_left = MAX_OPERATORS
+        self._operators_left, self._operands_left = MAX_OPERATORS, MAX_OPERANDS
         self.subgraphs = tuple(
             self._subgraph(table, codes) for table in root.tables(schema.Model.SUBGRAPHS)
         )
@@ -161,11 +164,11 @@ class TfliteModel:
         for index in (*inputs, *outputs, *used):
             if not 0 <= index < len(tensors):
                 raise self._file.broken(f"it uses tensor {index} of {len(tensors)}")
-        name = table.text(schema.SubGraph.NAME)
+        name = table.text(schema.SubGraph.NAME)[:MAX_NAME]
         return FileSubgraph(name, tensors, tuple(operators), inputs, outputs)
 
     def _tensor(self, table: Table) -> FileTensor:
-        name = table.text(schema.Tensor.NAME)
+        name = table.text(schema.Tensor.NAME)[:MAX_NAME]
         if max(table.count(schema.Tensor.SHAPE), table.count(schema.Tensor.SIGNATURE)) > MAX_RANK:
             raise self._file.broken(f"the tensor {name[:80]!r} has over {MAX_RANK} axes")
         shape = table.numbers(schema.Tensor.SHAPE)
@@ -205,6 +208,10 @@ class TfliteModel:
         if index >= len(codes):
             raise self._file.broken(f"it uses operator code {index} of {len(codes)}")
         kind, custom = codes[index]
+        self._operands_left -= table.count(schema.Operator.INPUTS)
+        self._operands_left -= table.count(schema.Operator.OUTPUTS)
+        if self._operands_left < 0:
+            raise self._file.broken(f"its operators take and give over {MAX_OPERANDS:,} tensors")
         return FileOperator(
             kind,
             table.numbers(schema.Operator.INPUTS),
@@ -221,7 +228,7 @@ def _operator_name(table: Table) -> tuple[str, str]:
         table.whole(schema.OperatorCode.DEPRECATED_BUILTIN, "b"),
         table.whole(schema.OperatorCode.BUILTIN, "i"),
     )
-    custom = table.text(schema.OperatorCode.CUSTOM)
+    custom = table.text(schema.OperatorCode.CUSTOM)[:MAX_NAME]
     known = 0 <= number < len(schema.OPERATORS)
     return (schema.OPERATORS[number] if known else f"BUILTIN_{number}"), custom
 

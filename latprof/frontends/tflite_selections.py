@@ -8,6 +8,7 @@ from latprof.errors import ShapeMismatch
 from latprof.frontends import tflite_layout as layout
 from latprof.frontends.tflite_layers import Translate
 from latprof.frontends.tflite_layout import PLAIN, position
+from latprof.frontends.tflite_model import MAX_RANK
 from latprof.frontends.tflite_movements import axis_of
 from latprof.frontends.tflite_translator import NotTold, Translator
 from latprof.graph import Shape
@@ -81,8 +82,10 @@ def strided_cuts(
 def _strided_slice(t: Translator) -> None:
     name, shape, spatial = t.image(t.call.inputs[0])
     begins, ends, steps = t.whole(1), t.whole(2), t.whole(3)
-    if not len(begins) == len(ends) == len(steps):
-        raise ShapeMismatch(f"STRIDED_SLICE from {begins} to {ends} by {steps}.")
+    if not len(begins) == len(ends) == len(steps) <= 2 * MAX_RANK:
+        raise ShapeMismatch(
+            f"STRIDED_SLICE with {len(begins)} begins, {len(ends)} ends and {len(steps)} steps."
+        )
     found = strided_cuts(shape, begins, ends, steps, t.call.options)
     if found is None:
         raise ShapeMismatch(f"STRIDED_SLICE from {begins} to {ends} by {steps} of {shape}.")

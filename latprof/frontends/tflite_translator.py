@@ -10,10 +10,14 @@ from latprof.builder import GraphBuilder
 from latprof.errors import UnreadableModel
 from latprof.frontends import tflite_layout as layout
 from latprof.frontends.tflite_layout import PLAIN
-from latprof.frontends.tflite_model import FileOperator, FileSubgraph, TfliteModel
+from latprof.frontends.tflite_model import MAX_RANK, FileOperator, FileSubgraph, TfliteModel
 from latprof.frontends.tflite_names import fused_names, readable, weight_name, working_name
 from latprof.graph import Call, Node, Role, Scalar, Shape, Tensor
 from latprof.ops import OPS, infer_shapes
+
+# Work at most, whatever a file asks for.
+MAX_NODES = 100_000
+MAX_NUMBERS = 1_000_000  # that steer the network, or are worked out while reading
 
 KEPT_VALUES = 64  # numbers of a constant that go into the graph
 # Operators that a layer is there for, rather than what brings its input into shape.
@@ -51,6 +55,7 @@ class Translator:
         self._same: dict[int, int] = {}
         self._stored: dict[tuple[int, str, Shape], str] = {}
         self._doubts: dict[str, list[str]] = {}
+        self._nodes_left, self._numbers_left = MAX_NODES, MAX_NUMBERS
         self._taken: Counter[str] = Counter()
         self._used: set[str] = set()
 
@@ -91,10 +96,25 @@ class Translator:
             return self._names[index][1]
         spatial = self._images.get(index, PLAIN)
         rank = self.graph.tensors[index].rank if rank is None else rank
+        self.check_rank(rank)
         return spatial if rank >= spatial + 2 else PLAIN
 
     def dtype(self, index: int) -> str:
         return self.graph.tensors[self.resolve(index)].dtype
+
+    def check_rank(self, rank: int) -> None:
+        """Refuse tensors of more axes than any operator takes."""
+        if rank > MAX_RANK:
+            raise UnreadableModel(
+                f"the {self.call.kind} that makes {self.file_name(self.call.outputs[0])!r} gives "
+                f"it {rank} axes, more than any real network has."
+            )
+
+    def spend(self, numbers: int) -> None:
+        """Count numbers that are worked with while reading, so that no file takes forever."""
+        self._numbers_left -= numbers
+        if self._numbers_left < 0:
+            raise UnreadableModel("its shapes take too much arithmetic for a real network.")
 
     def file_name(self, index: int) -> str:
         return self.graph.tensors[index].name[:80] or f"tensor {index}"
@@ -122,6 +142,7 @@ class Translator:
         found = self.known(inputs[position]) if position < len(inputs) else None
         if found is None or (count is not None and len(found) != count):
             raise NotTold
+        self.spend(len(found))
         return tuple(int(value) for value in found)
 
     # Tensors going into the graph
@@ -136,6 +157,7 @@ class Translator:
     def learn(self, index: int, shape: Shape, values: Sequence[Scalar]) -> None:
         """Note the contents of a tensor that was computed while reading."""
         self._define(index)
+        self.spend(len(values))
         self._known[index], self._known_shapes[index] = tuple(values), shape
 
     def same(self, index: int, other: int) -> None:
@@ -251,6 +273,11 @@ class Translator:
 
         A `dtype` that is empty is that of the first input.
         """
+        self._nodes_left -= 1
+        if self._nodes_left < 0:
+            raise UnreadableModel(
+                f"it comes to more than {MAX_NODES:,} nodes, more than any real network has."
+            )
         wanted = list(inputs)
         while wanted and not wanted[-1]:
             wanted.pop()
@@ -262,6 +289,7 @@ class Translator:
         if shapes is None:
             tensors = tuple(self.builder.tensor(each) if each else None for each in wanted)
             shapes = infer_shapes(Call(Node(short, op, tuple(wanted), (), attributes), tensors, ()))
+        self.check_rank(max(map(len, shapes), default=0))
         like = self.builder.tensor(wanted[0]).dtype if wanted and wanted[0] else "float32"
         outputs = []
         for number, shape in enumerate(shapes):
