@@ -9,6 +9,7 @@ Keras, keras/src/layers/merging/dot.py.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import chain
 
 from latprof.errors import ShapeMismatch, UnreadableModel
@@ -31,7 +32,7 @@ def kernel(t: Translator, call: LayerCall, name: str, shape: Shape, scale: Shape
             f"layer {call.path!r} holds its weight as {mode}; what it takes to quantise its input "
             "as it runs is not counted"
         )
-        return t.weight(call, name, shape, dtype=mode)
+        return t.weight(replace(call, trainable=False), name, shape, dtype=mode)
     if mode:
         t.note(f"layer {call.path!r} is quantised as {mode}, which is counted as not quantised")
     return t.weight(call, name, shape)

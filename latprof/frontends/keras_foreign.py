@@ -32,12 +32,7 @@ def foreign(t: Translator, call: LayerCall, *, why: str, kind: str = "") -> Resu
                 raise UnreadableModel(
                     f"layer {call.path!r} {why}, and the file does not tell its output's shape."
                 )
-            why = (
-                why
-                if "shaped like" in why
-                else f"{why}; its output is taken to be shaped like its input"
-            )
-            shape = like
+            guessed, shape = True, like
         shapes.append(shape)
     if guessed:
         why += "; its output is taken to be shaped like its input"

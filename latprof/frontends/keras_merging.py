@@ -89,11 +89,15 @@ def _reshape(t: Translator, call: LayerCall) -> Result:
 
 def permute(t: Translator, call: LayerCall, value: Value, order: Sequence[int]) -> Value:
     """`value` with its axes, of Keras's order, in another order."""
+    order = list(order)
     rank = len(t.shape(value))
     if sorted(order) != list(range(rank)):
-        raise ShapeMismatch(
-            f"layer {call.path!r}: {shown(list(order))} does not order {rank} axes."
-        )
+        raise ShapeMismatch(f"layer {call.path!r}: {shown(order)} does not order {rank} axes.")
+    if value.split:
+        if order != [*range(rank - 2), rank - 1, rank - 2]:
+            return permute(t, call, t.plain(value), order)
+        swapped = (0, 2, 1, *range(3, rank))
+        return Value(t.emit(call, "transpose", [value], order=swapped), split=True)
     inside = tuple(t.axis(value, axis) for axis in order)
     if inside == tuple(range(rank)):
         return Value(value.name)  # held like that already

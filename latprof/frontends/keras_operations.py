@@ -154,7 +154,7 @@ def _matmul(t: Translator, call: LayerCall) -> Result:
 
 
 def _einsum(t: Translator, call: LayerCall) -> Result:
-    equation = call.argument(0, "subscripts")
+    equation = call.get("subscripts")
     values = [t.plain(value) for value in call.values]
     given = call.given.get(0)
     if not isinstance(equation, str) or not values:

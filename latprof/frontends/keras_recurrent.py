@@ -9,12 +9,15 @@ time_distributed.py; keras/src/layers/normalization/spectral_normalization.py.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from latprof.errors import ShapeMismatch, UnreadableModel
-from latprof.frontends.keras_config import Layer, flat, read_layer, shown, whole
+from latprof.frontends.keras_config import Layer, flat, read_layer, shown, sizes, whole
+from latprof.frontends.keras_convolutions import channels_last, pads_for
 from latprof.frontends.keras_foreign import foreign
 from latprof.frontends.keras_merging import chain
 from latprof.frontends.keras_translator import Handler, LayerCall, Result, Translator, Value
+from latprof.ops.conv import conv_out_size
 
 # Layer → our operator and how many gates its weights are made of.
 _CELLS = {"LSTM": ("lstm", 4), "GRU": ("gru", 3), "SimpleRNN": ("rnn", 1)}
@@ -67,6 +70,33 @@ def _rnn(t: Translator, call: LayerCall) -> Result:
         return foreign(t, call, why="repeats a cell that latprof does not know")
     config = {**cell.config, **{k: v for k, v in call.layer.config.items() if k != "cell"}}
     return _recur(t, replace(call, layer=replace(call.layer, config=config)), kind, f"{cell.name}/")
+
+
+def _conv_lstm(axes: int, t: Translator, call: LayerCall) -> Result:
+    """An LSTM whose products are convolutions: its weights are counted, its work is not."""
+    shape = t.shape(call.value)
+    if len(shape) != axes + 3:
+        raise ShapeMismatch(f"layer {call.path!r} takes {axes + 3} axes, not {shape}.")
+    filters = whole(call.get("filters"), "filters", least=1)
+    kernel = sizes(call.get("kernel_size"), axes, "kernel_size")
+    strides = sizes(call.get("strides", 1), axes, "strides")
+    dilation = sizes(call.get("dilation_rate", 1), axes, "dilation_rate")
+    last = channels_last(call)
+    size, channels = (shape[2:-1], shape[-1]) if last else (shape[3:], shape[2])
+    gates = 4 * filters
+    t.weight(call, "conv_lstm_cell/kernel", (gates, channels, *kernel))
+    t.weight(call, "conv_lstm_cell/recurrent_kernel", (gates, filters, *kernel))
+    if call.get("use_bias", True):
+        t.weight(call, "conv_lstm_cell/bias", (gates,))
+    pads = pads_for(call.get("padding", "valid"), size, kernel, strides, dilation)
+    found = [
+        conv_out_size(*each) for each in zip(size, kernel, strides, dilation, pads, strict=True)
+    ]
+    one = (shape[0], *((*found, filters) if last else (filters, *found)))
+    out = (one[0], shape[1], *one[1:]) if call.get("return_sequences", False) else one
+    shapes = [out, one, one] if call.get("return_state", False) else [out]
+    why = "is a convolutional LSTM: its weights are counted, its work is not"
+    return t.unknown(call, call.layer.kind, shapes, why)
 
 
 def _inner(call: LayerCall, key: str = "layer") -> Layer:
@@ -140,6 +170,7 @@ def _spectral(t: Translator, call: LayerCall) -> Result:
 
 LAYERS: dict[str, Handler] = {
     **dict.fromkeys(_CELLS, _recurrent),
+    **{f"ConvLSTM{axes}D": partial(_conv_lstm, axes) for axes in (1, 2, 3)},
     "RNN": _rnn,
     "Bidirectional": _bidirectional,
     "TimeDistributed": _time_distributed,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from latprof.builder import GraphBuilder
@@ -21,15 +21,26 @@ from latprof.ops import infer_shapes
 
 MAX_CALLS = 30_000  # of layers; the largest of keras.applications has under 1,000
 MAX_NESTING = 40  # networks in networks, wrappers in wrappers
+_TAKE_SPLIT = ("Reshape", "Permute", "Transpose")  # layers and operations that shuffle channels
 _KEPT_VALUES = 64  # constants larger than this are weights, not settings
 
 
 @dataclass(frozen=True)
 class Value:
-    """A tensor of the graph, and whether it holds Keras's last axis in the second place."""
+    """A tensor of the graph, and how Keras's axes are held in it.
+
+    Parameters
+    ----------
+    name : str
+    image : bool
+        Whether it holds Keras's last axis in the second place.
+    split : bool
+        Whether it holds the last two there: channels in groups, as when they are shuffled.
+    """
 
     name: str
     image: bool = False
+    split: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,6 +82,19 @@ class LayerCall:
         if 0 <= index < len(self.args):
             return self.args[index]
         return self.layer.config.get(name, default)
+
+    def with_values(self, change: Callable[[Value], Value]) -> LayerCall:
+        """The call with each of its tensors changed."""
+
+        def changed(held: Any) -> Any:
+            if isinstance(held, Value):
+                return change(held)
+            if isinstance(held, (list, tuple)):
+                return [changed(item) for item in held]
+            return {k: changed(v) for k, v in held.items()} if isinstance(held, dict) else held
+
+        kwargs = {key: changed(held) for key, held in self.kwargs.items()}
+        return replace(self, args=tuple(changed(item) for item in self.args), kwargs=kwargs)
 
     @property
     def values(self) -> list[Value]:
@@ -149,8 +173,13 @@ class Translator:
         call = LayerCall(
             layer, path, tuple(args), kwargs or {}, given or {}, trainable and own, depth
         )
-        if layer.origin in ("layer", "application"):
-            call = self._cast_inputs(call)
+        if layer.kind not in _TAKE_SPLIT:
+            call = call.with_values(lambda value: self.plain(value) if value.split else value)
+        compute = dtypes(layer.config.get("dtype"))[1]
+        is_plain_layer = layer.origin in ("layer", "application") and "layers" not in layer.config
+        # Keras casts what is a float, and nothing else, before a layer sees it.
+        if is_plain_layer and "float" in compute and call.get("autocast", True) is not False:
+            call = call.with_values(lambda value: self._autocast(call, value, compute))
         return self._find(layer)(self, call)
 
     def run_within(
@@ -176,7 +205,8 @@ class Translator:
     def shape(self, value: Value) -> Shape:
         """The shape of a value, in Keras's order."""
         shape = self.stored(value).shape
-        return (shape[0], *shape[2:], shape[1]) if value.image else shape
+        ahead = 2 if value.split else int(value.image)
+        return (shape[0], *shape[1 + ahead :], *shape[1 : 1 + ahead]) if ahead else shape
 
     def axis(self, value: Value, axis: int) -> int:
         """Where an axis of Keras's order (from the front) is held."""
@@ -186,7 +216,7 @@ class Translator:
 
     def plain(self, value: Value) -> Value:
         """The value in Keras's order."""
-        return self._turn(value, image=False) if value.image else value
+        return self._turn(value, image=False) if value.image or value.split else value
 
     def image(self, value: Value) -> Value:
         """The value with its last axis second."""
@@ -206,12 +236,14 @@ class Translator:
             rank = len(shape)
             wanted = (shape[0], shape[-1], *shape[1:-1]) if image else shape
             order = (0, rank - 1, *range(1, rank - 1)) if image else (0, *range(2, rank), 1)
+            if value.split:
+                order = (0, *range(3, rank), 1, 2)
             vector = self._vectors.get(value.name)
             name = f"{value.name}.{'channels_second' if image else 'channels_last'}"
             module = self._modules.get(value.name, "")
             if vector is not None:  # the features of a vector have no layout of their own
                 found = self._emit(name, module, "reshape", [vector], {"shape": wanted})
-            elif shape[-1] == 1 or math.prod(shape[1:-1]) == 1:
+            elif not value.split and (shape[-1] == 1 or math.prod(shape[1:-1]) == 1):
                 found = self._emit(name, module, "reshape", [value.name], {"shape": wanted})
             else:
                 found = self._emit(name, module, "transpose", [value.name], {"order": order})
@@ -226,6 +258,15 @@ class Translator:
         if old == new:
             return value
         same_batch = bool(new) and bool(old) and new[0] == old[0]
+        if value.split:
+            if new != (*old[:-2], old[-2] * old[-1]):
+                return self.reshaped(call, self.plain(value), new, part)
+            second = (new[0], new[-1], *new[1:-1])
+            return Value(self.emit(call, "reshape", [value], part=part, shape=second), True)
+        if value.image and new[:-2] == old[:-1]:
+            ahead = (new[0], *new[-2:], *new[1:-2])
+            name = self.emit(call, "reshape", [value], part=part, shape=ahead)
+            return Value(name, split=True)
         if value.image:
             if len(new) >= 3 and same_batch and new[-1] == old[-1]:
                 second = (new[0], new[-1], *new[1:-1])
@@ -367,10 +408,18 @@ class Translator:
     def unknown(self, call: LayerCall, kind: str, outputs: Sequence[Shape], why: str) -> Result:
         """A node of an operator that latprof has no formula for, and why."""
         self.note(f"layer {call.path!r} {why}")
-        inputs = [self.plain(value) for value in call.values]
-        dtype = dtypes(call.layer.config.get("dtype"))[1]
+        inputs, dtype = call.values, dtypes(call.layer.config.get("dtype"))[1]
+        # Keras would move nothing around it: images go in and come out as images.
+        rank = len(self.shape(inputs[0])) if inputs else 0
+        image = all(value.image for value in inputs) and rank >= 3
+        image = image and all(len(shape) == rank for shape in outputs)
+        if image:
+            outputs = [(shape[0], shape[-1], *shape[1:-1]) for shape in outputs]
+        else:
+            inputs = [self.plain(value) for value in inputs]
         found = self.emit_all(call, f"keras.{kind}", inputs, dtype=dtype, shapes=outputs)
-        return Value(found[0]) if len(found) == 1 else [Value(name) for name in found]
+        values = [Value(name, image) for name in found]
+        return values[0] if len(values) == 1 else values
 
     def input(self, name: str, shape: Shape, dtype: str) -> Value:
         """An input of the model, of a shape in Keras's order."""
@@ -400,29 +449,12 @@ class Translator:
             self._cast[key] = self.elementwise(call, value, "cast", part="cast", dtype=dtype)
         return self._cast[key]
 
+    def _autocast(self, call: LayerCall, value: Value, dtype: str) -> Value:
+        return self.cast(call, value, dtype) if "float" in self.stored(value).dtype else value
+
     def floating(self, call: LayerCall, value: Value) -> Value:
         """`value` in the type that the layer computes in."""
         return self.cast(call, value, dtypes(call.layer.config.get("dtype"))[1])
-
-    def _cast_inputs(self, call: LayerCall) -> LayerCall:
-        """Keras casts what is a float, and nothing else, before a layer sees it."""
-        compute = dtypes(call.layer.config.get("dtype"))[1]
-        is_network = "layers" in call.layer.config
-        if "float" not in compute or call.get("autocast", True) is False or is_network:
-            return call
-
-        def cast(held: Any) -> Any:
-            if isinstance(held, Value):
-                is_float = "float" in self.stored(held).dtype
-                return self.cast(call, held, compute) if is_float else held
-            if isinstance(held, (list, tuple)):
-                return [cast(item) for item in held]
-            return {k: cast(v) for k, v in held.items()} if isinstance(held, dict) else held
-
-        return LayerCall(
-            call.layer, call.path, tuple(cast(call.args)), cast(dict(call.kwargs)), call.given,
-            call.trainable, call.depth,
-        )  # fmt: skip
 
 
 def fill(shape: OpenShape, like: Shape | None) -> Shape | None:
