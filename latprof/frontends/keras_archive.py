@@ -30,8 +30,8 @@ from latprof.frontends.keras_network import (
 from latprof.frontends.keras_translator import Translator, Value
 from latprof.graph import DTYPE_BYTES, Graph, Shape
 
-# The configuration of a network of 1,000 layers is about 1 MB; lists in it unpack to 20 times that.
-MAX_CONFIG_BYTES = 32 * 2**20
+# The configuration of a network of 1,000 layers is about 1 MB; empty lists unpack to 20 times that.
+MAX_CONFIG_BYTES = 8 * 2**20
 _SAVE_AGAIN = "Save the model again, with model.save('model.keras')."
 
 
@@ -57,6 +57,8 @@ def read(path: Path, *, inputs: Sequence[InputSpec] = (), trust: bool = False) -
     config, version = _members(path)
     try:
         return _translate(config, inputs, name=path.stem, source=str(path))
+    except UnreadableModel as error:
+        raise UnreadableModel(f"{str(path)!r}: {error} {_SAVE_AGAIN}") from error
     except (
         KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError,
         RecursionError,

@@ -20,6 +20,7 @@ from latprof.graph import DTYPE_BYTES, Scalar
 
 MAX_NUMBER = 2**48  # as many as the elements of the largest tensor
 MAX_RANK = 16
+MAX_INPUTS = 10_000  # of one call
 
 Origin = Literal["layer", "operation", "application", "custom"]
 OpenShape = tuple[int | None, ...]
@@ -152,6 +153,8 @@ def _call(node: Any, names: Mapping[str, Any]) -> tuple[tuple[Any, ...], Mapping
     if not isinstance(node, list) or not node:
         raise UnreadableModel(f"a call is written as {shown(node)}.")
     entries = [node] if isinstance(node[0], str) else node
+    if len(entries) > MAX_INPUTS:
+        raise UnreadableModel(f"a call takes {len(entries)} tensors; no real layer does.")
     refs, kwargs = [], {}
     for entry in entries:
         if not isinstance(entry, list) or len(entry) not in (3, 4):

@@ -19,7 +19,8 @@ from latprof.frontends.keras_config import Array, Layer, OpenShape, TensorRef, d
 from latprof.graph import Call, Node, Role, Scalar, Shape, Tensor
 from latprof.ops import infer_shapes
 
-MAX_CALLS = 30_000  # of layers; the largest of keras.applications has under 1,000
+MAX_CALLS = 10_000  # of layers; the largest of keras.applications has under 1,000
+MAX_NODES = 40_000
 MAX_NESTING = 40  # networks in networks, wrappers in wrappers
 _TAKE_SPLIT = ("Reshape", "Permute", "Transpose")  # layers and operations that shuffle channels
 _KEPT_VALUES = 64  # constants larger than this are weights, not settings
@@ -137,7 +138,7 @@ class Translator:
         self.images = frozenset(images)
         self.wanted_as_image: set[str] = set()
         self._find = find
-        self._calls = 0
+        self._calls = self._nodes = 0
         self._counters: dict[str, int] = {}
         self._origins: dict[str, frozenset[str]] = {}
         self._turned: dict[tuple[str, bool], Value] = {}
@@ -180,7 +181,12 @@ class Translator:
         # Keras casts what is a float, and nothing else, before a layer sees it.
         if is_plain_layer and "float" in compute and call.get("autocast", True) is not False:
             call = call.with_values(lambda value: self._autocast(call, value, compute))
-        return self._find(layer)(self, call)
+        try:
+            return self._find(layer)(self, call)
+        except UnreadableModel as error:
+            if repr(path)[:-1] in str(error):
+                raise
+            raise UnreadableModel(f"layer {path!r} ({layer.kind}): {error}") from error
 
     def run_within(
         self, call: LayerCall, layer: Layer, args: Sequence[Any], *, name: str = ""
@@ -379,6 +385,11 @@ class Translator:
         self, wanted: str, module: str, op: str, inputs: Sequence[str],
         attributes: Mapping[str, Any], dtype: str = "", shapes: Sequence[Shape] | None = None,
     ) -> tuple[str, ...]:  # fmt: skip
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            raise UnreadableModel(
+                f"there are more than {MAX_NODES} operations; no real network is."
+            )
         name = self.free(wanted)
         operands = tuple(self.builder.tensor(each) if each else None for each in inputs)
         if shapes is None:
