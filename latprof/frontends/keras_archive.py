@@ -17,7 +17,8 @@ from typing import Any
 
 from latprof.errors import CaptureFailed, ShapeMismatch, UnreadableModel
 from latprof.frontends.bounded import open_zip, parse_json, read_member
-from latprof.frontends.inputs import DEFAULT_IMAGE_SIZE, InputSpec
+from latprof.frontends.guessing import IMAGE_SIZE
+from latprof.frontends.inputs import InputSpec
 from latprof.frontends.keras_config import flat, read_layer
 from latprof.frontends.keras_layers import find
 from latprof.frontends.keras_network import (
@@ -160,10 +161,10 @@ def _assumed_shape(t: Translator, held: OpenInput) -> Shape:
         sizes[0] = 1
         t.note(f"the batch of input {held.name!r} is taken to be 1; --input says otherwise")
     if len(sizes) == 4 and sizes[1:3] == [None, None] and sizes[3] in (1, 3, 4):
-        sizes[1:3] = [DEFAULT_IMAGE_SIZE] * 2
+        sizes[1:3] = [IMAGE_SIZE] * 2
         t.note(
             f"input {held.name!r} leaves its height and width open; they are taken to be "
-            f"{DEFAULT_IMAGE_SIZE}; --input says otherwise"
+            f"{IMAGE_SIZE}; --input says otherwise"
         )
     found = tuple(size for size in sizes if size is not None)
     if len(found) != len(sizes) or not sizes:
