@@ -33,6 +33,7 @@ FLOOR_OF = {name: level for level, names in enumerate(FLOORS) for name in names}
 HOMES = {
     "torch": ("zoo/", "frontends/torch_", "runtimes/torch_"),
     "onnx": ("runtimes/onnx_",),
+    "keras": (),  # its files are read without it
     "onnxruntime": ("runtimes/onnxruntime",),
     "sklearn": ("costmodel/fitting.py",),
     "plotly": ("report/charts.py",),
