@@ -1,4 +1,4 @@
-"""Capture a file whose loading runs code: in a process of its own, with little to do harm with.
+"""Capture a file that torch has to load: in a process of its own, with little to do harm with.
 
 The process has limits of memory and time, no network where the system can forbid it, and none of
 the environment that may hold secrets. It answers with a graph as JSON, which is read and checked
@@ -67,13 +67,25 @@ main()
 _ROOT = str(Path(__file__).parents[2])
 
 # What the process may say went wrong; everything else counts as unreadable.
-_ERRORS = ("UnreadableModel", "NoGraph", "CaptureFailed", "ShapeMismatch", "BadReference")
+_ERRORS = (
+    "UnreadableModel",
+    "UntrustedModel",
+    "NoGraph",
+    "CaptureFailed",
+    "ShapeMismatch",
+    "BadReference",
+)
 
 
 def capture_confined(
-    path: Path, inputs: Sequence[InputSpec], reader: str, limits: Limits | None = None
+    path: Path,
+    inputs: Sequence[InputSpec],
+    reader: str,
+    limits: Limits | None = None,
+    *,
+    trust: bool = True,
 ) -> Graph:
-    """The graph of the file at `path`, whose code runs in a process of its own.
+    """The graph of the file at `path`, which is loaded in a process of its own.
 
     Parameters
     ----------
@@ -82,6 +94,8 @@ def capture_confined(
     reader : str
         ``torch_pickle`` or ``torch_script``.
     limits : Limits, optional
+    trust : bool
+        Whether code of the file may run, in that process.
 
     Raises
     ------
@@ -94,6 +108,7 @@ def capture_confined(
         "path": str(path),
         "inputs": [[list(spec.shape), spec.dtype, spec.name] for spec in inputs],
         "reader": reader,
+        "trust": trust,
         "sys_path": sys.path,
         # A mapped file counts as memory to the system, if not to us.
         "memory_bytes": limits.memory_bytes + path.stat().st_size,
@@ -107,7 +122,7 @@ def capture_confined(
         )
     said = parse_json(answer, f"the process that loaded {str(path)!r}")
     graph = _graph(said, path)
-    if said.get("network"):
+    if said.get("network") or not trust:
         return graph
     doubt = "the code in the file could have used the network: this system cannot forbid it"
     return replace(graph, assumptions=(*graph.assumptions, doubt))

@@ -1,4 +1,4 @@
-"""The process in which code of a trusted file runs; `latprof.frontends.confined` is its other end.
+"""The process in which torch loads a file; `latprof.frontends.confined` is its other end.
 
 It confines itself first, and imports torch and the file's own code only then.
 """
@@ -50,9 +50,9 @@ def _capture(request: dict[str, Any]) -> Graph:
     path = Path(request["path"])
     inputs = [InputSpec(tuple(shape), dtype, name) for shape, dtype, name in request["inputs"]]
     if request["reader"] == "torch_script":
-        from latprof.frontends.torch_script import capture_script
+        from latprof.frontends.torch_script_capture import capture_script
 
-        return capture_script(path, inputs)
+        return capture_script(path, inputs, trust=request["trust"])
     from latprof.frontends.torch_unpickle import capture_pickled
 
     return capture_pickled(path, inputs)
