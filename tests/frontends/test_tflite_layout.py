@@ -134,6 +134,16 @@ def test_flattening_for_a_classifier_is_only_a_view(graph_of):
     assert [node.op for node in graph_of(net, y).nodes] == ["conv", "reshape", "linear"]
 
 
+def test_a_dense_layer_takes_whole_pictures_or_every_pixel(graph_of):
+    net = Subgraph()
+    x = net.conv(net.input(1, 4, 4, 3), 6)
+    whole = net.add("FULLY_CONNECTED", [x, net.weight(10, 96), -1], (1, 10))
+    pixels = net.add("FULLY_CONNECTED", [x, net.weight(5, 6), -1], (16, 5))
+    assert [node.op for node in graph_of(net, whole, pixels).nodes][1:] == [
+        "reshape", "linear", "transpose", "reshape", "linear",
+    ]  # fmt: skip
+
+
 def test_attention_heads_are_no_images(graph_of):
     net = Subgraph()
     tokens = net.input(1, 16, 32)
