@@ -186,10 +186,8 @@ def _linear(t: Translator) -> None:
             )  # fmt: skip
             finish(t, name, spatial)
             return
-    x = t.operand(data)
-    if not keeps:
-        rows = math.prod(shape) // max(1, size[1])
-        x = flattened(t, data, (rows, size[1]))
+    rows = math.prod(shape) // max(1, size[1])
+    x = t.operand(data) if keeps else flattened(t, data, (rows, size[1]))
     if t.is_stored(matrix):
         name = t.emit("linear", [x, t.weight(matrix, size), _bias(t, 2)], dtype=dtype)
     else:
@@ -201,10 +199,11 @@ def _linear(t: Translator) -> None:
 def flattened(t: Translator, index: int, shape: Shape) -> str:
     """A tensor as a matrix of rows.
 
-    An image is flattened with its channels first: that only renames the columns of the weight
-    behind it, as a converter would have to.
+    An image in a row of its own is flattened with its channels first: that only renames the
+    columns of the weight behind it, as a converter would have to.
     """
-    return t.reshaped(t.image(index)[0], shape)
+    whole_pictures = shape[:1] == t.shape(index)[:1]
+    return t.reshaped(t.image(index)[0] if whole_pictures else t.operand(index), shape)
 
 
 def _matmul(t: Translator) -> None:

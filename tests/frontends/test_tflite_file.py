@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 import subprocess
 import sys
 from collections import Counter
@@ -13,7 +14,7 @@ from latprof.frontends import read
 from latprof.frontends.inputs import parse_input
 from latprof.ops import OPS, infer_shapes
 
-from .tflite_writer import Subgraph, write
+from .tflite_writer import Subgraph, content, write
 
 # Converted by litert-torch, weights taken out: see make.py there.
 DATA = Path(__file__).parents[1] / "data" / "tflite"
@@ -125,7 +126,7 @@ def test_channels_are_shuffled_as_the_paper_draws_it():
     ops = [node.op for node in load("shufflenet_v2_x1_0").nodes]
     at = ops.index("concat")
     # The converter brings channels to the front, shuffles them, and brings them back.
-    assert ops[at : at + 6] == ["concat", "copy", "reshape", "transpose", "reshape", "copy"]
+    assert ops[at : at + 4] == ["concat", "copy", "channel_shuffle", "copy"]
 
 
 def test_attention_keeps_its_heads_apart():
@@ -203,6 +204,17 @@ def test_a_shape_made_for_another_batch_is_refused(tmp_path):
     path = write(tmp_path / "net.tflite", net)
     with pytest.raises(ShapeMismatch, match="made for inputs of another size"):
         read(str(path), inputs=[parse_input("3x8")])
+
+
+def test_buffers_may_lie_behind_the_flatbuffer_as_beyond_2_gb(tmp_path):
+    net = Subgraph()
+    wanted = net.tensor((2,), "int32", buffer=1)
+    net.outputs = [net.add("RESHAPE", [net.input(1, 8), wanted], (1, 1))]
+    path = tmp_path / "net.tflite"
+    inside = content(net, outside=[(5000, 8)])
+    path.write_bytes(inside.ljust(5000, b"\0") + struct.pack("<2i", 4, 2))
+    graph = read(str(path))
+    assert graph.tensors[graph.outputs[0]].shape == (4, 2)
 
 
 # What the file cannot tell

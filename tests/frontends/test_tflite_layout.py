@@ -109,10 +109,9 @@ def test_a_shuffle_of_channels_splits_them_where_they_stand(graph_of):
     y = net.add("TRANSPOSE", [y, net.numbers(0, 1, 2, 4, 3)], (1, 4, 5, 3, 2))
     y = net.add("RESHAPE", [y, net.numbers(1, 4, 5, 6)], (1, 4, 5, 6))
     graph = graph_of(net, net.conv(y, 2))
-    assert told(graph)[1:4] == [
-        ("reshape", (1, 2, 3, 4, 5)), ("transpose", (1, 3, 2, 4, 5)), ("reshape", (1, 6, 4, 5)),
-    ]  # fmt: skip
-    assert graph.nodes[2].attributes["order"] == (0, 2, 1, 3, 4)
+    shuffle = graph.nodes[1]
+    assert (shuffle.op, dict(shuffle.attributes)) == ("channel_shuffle", {"groups": 2})
+    assert told(graph)[1] == ("channel_shuffle", (1, 6, 4, 5))
 
 
 def test_pixels_that_become_tokens_are_told_from_channels(graph_of):
@@ -133,6 +132,16 @@ def test_flattening_for_a_classifier_is_only_a_view(graph_of):
     flat = net.add("RESHAPE", [x, net.numbers(-1, 96)], (1, 96))
     y = net.add("FULLY_CONNECTED", [flat, net.weight(10, 96), -1], (1, 10))
     assert [node.op for node in graph_of(net, y).nodes] == ["conv", "reshape", "linear"]
+
+
+def test_a_dense_layer_takes_whole_pictures_or_every_pixel(graph_of):
+    net = Subgraph()
+    x = net.conv(net.input(1, 4, 4, 3), 6)
+    whole = net.add("FULLY_CONNECTED", [x, net.weight(10, 96), -1], (1, 10))
+    pixels = net.add("FULLY_CONNECTED", [x, net.weight(5, 6), -1], (16, 5))
+    assert [node.op for node in graph_of(net, whole, pixels).nodes][1:] == [
+        "reshape", "linear", "transpose", "reshape", "linear",
+    ]  # fmt: skip
 
 
 def test_attention_heads_are_no_images(graph_of):

@@ -72,7 +72,12 @@ def write(path: Path, *subgraphs: Subgraph, signatures: Sequence[dict[str, Any]]
     return path
 
 
-def content(*subgraphs: Subgraph, signatures: Sequence[dict[str, Any]] = ()) -> bytes:
+def content(
+    *subgraphs: Subgraph,
+    signatures: Sequence[dict[str, Any]] = (),
+    outside: Sequence[tuple[int, int]] = (),
+) -> bytes:
+    """The bytes of a file; `outside` places more buffers behind the FlatBuffer: begin and size."""
     b = flatbuffers.Builder(1024)
     b.ForceDefaults(True)
     codes: list[tuple[str, str]] = []
@@ -83,7 +88,12 @@ def content(*subgraphs: Subgraph, signatures: Sequence[dict[str, Any]] = ()) -> 
         schema.Model.OPERATOR_CODES: _offsets(b, [_code(b, *code) for code in codes]),
         schema.Model.SUBGRAPHS: _offsets(b, graphs),
         schema.Model.BUFFERS: _offsets(
-            b, [_table(b, {schema.Buffer.DATA: _bytes(b, data)}) for data in buffers]
+            b,
+            [_table(b, {schema.Buffer.DATA: _bytes(b, data)}) for data in buffers]
+            + [
+                _table(b, {schema.Buffer.OFFSET: ("Q", at), schema.Buffer.SIZE: ("Q", size)})
+                for at, size in outside
+            ],
         ),
         schema.Model.SIGNATURES: _offsets(b, [_signature(b, each) for each in signatures]),
     }
@@ -187,7 +197,7 @@ def _signature(b: flatbuffers.Builder, signature: dict[str, Any]) -> int:
 
 _SLOTS = {
     "offset": "UOffsetTRelative", "b": "Int8", "B": "Uint8", "?": "Bool", "i": "Int32",
-    "I": "Uint32", "f": "Float32", "q": "Int64",
+    "I": "Uint32", "f": "Float32", "q": "Int64", "Q": "Uint64",
 }  # fmt: skip
 
 
