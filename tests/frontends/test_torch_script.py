@@ -2,15 +2,19 @@ import importlib.util
 import sys
 import warnings
 import zipfile
+from pathlib import Path
 from typing import Optional
 
 import pytest
 import torch
 from torch import nn
 
+from latprof import frontends
 from latprof.errors import CaptureFailed, UnreadableModel, UntrustedModel
-from latprof.frontends import InputSpec, read, torch_script_interpreter
+from latprof.frontends import InputSpec, confined, torch_script_interpreter
+from latprof.frontends.shuffles import join_shuffles
 from latprof.frontends.torch_module import capture
+from latprof.frontends.torch_script_capture import capture_script
 
 # TorchScript is deprecated; saving in it is what these tests are about.
 pytestmark = pytest.mark.filterwarnings(
@@ -18,6 +22,11 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 SMALL = [InputSpec((1, 3, 8, 8))]
+
+
+def read(path, inputs=(), trust=False):
+    """Read a script here: `frontends.read` starts a process for each, as the last tests do."""
+    return join_shuffles(capture_script(Path(path), inputs, trust=trust))
 
 
 def small_network():
@@ -285,9 +294,9 @@ class Trap(torch.nn.Module):
 def test_code_that_runs_while_loading_needs_trust(runs_when_loaded, marker):
     assert not marker.exists()
     with pytest.raises(UntrustedModel, match="__setstate__"):
-        read(runs_when_loaded, inputs=SMALL)
+        frontends.read(runs_when_loaded, inputs=SMALL)
     assert not marker.exists()
-    assert len(read(runs_when_loaded, inputs=SMALL, trust=True).nodes) == 1
+    assert len(frontends.read(runs_when_loaded, inputs=SMALL, trust=True).nodes) == 1
     assert marker.exists()  # so the trap is real
 
 
@@ -304,7 +313,7 @@ def test_a_hostile_pickle_inside_the_archive_never_runs(tmp_path, member, trust,
         for name, data in members.items():
             archive.writestr(name, trap if name.endswith(f"/{member}") else data)
     with pytest.raises(UnreadableModel, match="cannot be loaded"):
-        read(path, inputs=SMALL, trust=trust)
+        frontends.read(path, inputs=SMALL, trust=trust)
     assert not marker.exists()
 
 
@@ -326,4 +335,11 @@ def test_reading_does_not_warn(tmp_path):
     path = save(torch.jit.trace(small_network(), torch.zeros(1, 3, 8, 8)), tmp_path / "script.pt")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        read(path, inputs=SMALL)
+        frontends.read(path, inputs=SMALL)
+
+
+def test_a_script_whose_loading_ends_the_process_is_unreadable(tmp_path, monkeypatch):
+    monkeypatch.setattr(confined, "_BOOT", "import os; os.abort()")
+    path = save(torch.jit.script(nn.ReLU()), tmp_path / "script.pt")
+    with pytest.raises(UnreadableModel, match=r"ended without an answer \(signal 6\)"):
+        frontends.read(path, inputs=SMALL)
