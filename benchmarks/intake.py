@@ -35,6 +35,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from latprof import zoo
+from latprof.counting.conventions import find_convention
 from latprof.errors import LatprofError
 from latprof.frontends.inputs import InputSpec
 from latprof.frontends.torch_module import capture
@@ -119,8 +120,6 @@ def examine(name: str, build: Build, *, with_fvcore: bool = False) -> Finding:
     if finding.macs != finding.torch_macs:
         finding.differences = explain(graph, counter, type(module).__name__)
     if with_fvcore:
-        from latprof.counting.conventions import find_convention
-
         finding.our_fvcore = find_convention("fvcore").count(graph).total
         finding.fvcore = count_with_fvcore(module, build, shape)
     return finding

@@ -113,3 +113,13 @@ def test_a_graph_can_be_finished_again_after_it_has_grown(builder):
     second = builder.finish([builder.add_one("tanh", [y])])
     assert len(first.nodes) == 1
     assert len(second.nodes) == 2
+
+
+def test_an_operator_says_the_type_of_what_it_gives(net):
+    x = net.input((2, 8))
+    above = net.add_one("greater", [x, net.constant(0.0)])
+    chosen = net.add_one("where", [above, x, net.constant(0.0)])
+    values, places = net.add("topk", [x], {"k": 3, "axis": 1})
+    assert [net.tensor(name).dtype for name in (above, chosen, values, places)] == [
+        "bool", "float32", "float32", "int64",
+    ]  # fmt: skip
