@@ -160,6 +160,26 @@ def _grid_sample(t: Translator, call: AtenCall) -> None:
     )
 
 
+def _diff(t: Translator, call: AtenCall) -> None:
+    """Each element less the one before it: two slices and what lies between them."""
+    source = call.arguments["self"]
+    parts = [ref for ref in (call.get("prepend"), source, call.get("append")) if ref is not None]
+    axis, size = axis_of(call.get("dim", -1), len(shape_of(t, call))), call.outputs[0].shape
+    if call.get("n", 1) != 1 or not size[axis]:
+        t.emit(call, "aten.diff", parts)
+        return
+    if len(parts) > 1:
+        whole = (*size[:axis], size[axis] + 1, *size[axis + 1 :])
+        source = step(t, call, "concat", parts, whole, "whole", axis=axis)
+    later, earlier = (
+        step(
+            t, call, "slice", [source], size, said, axis=axis, start=i, stop=i + size[axis], step=1
+        )
+        for i, said in ((1, "later"), (0, "earlier"))
+    )
+    t.emit(call, "xor" if t.tensor(source).dtype == "bool" else "sub", [later, earlier])
+
+
 def _write_part(t: Translator, call: AtenCall) -> None:
     """slice_scatter, select_scatter: a part is overwritten."""
     settings = {key: call.get(key) for key in ("start", "end", "step", "index") if call.get(key)}
@@ -181,6 +201,7 @@ INDEXING: dict[str, Translate] = {
     ),
     **dict.fromkeys(("index_put", "_unsafe_index_put", "_index_put_impl"), _index_put),
     **dict.fromkeys(("slice_scatter", "select_scatter"), _write_part),
+    "diff": _diff,
     "one_hot": _one_hot,
     "tril": _triangle(False),
     "triu": _triangle(True),
