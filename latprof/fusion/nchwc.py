@@ -139,13 +139,10 @@ class Blocked:
             if before is not None and alone and self._transposes(before, FROM_CHANNELS_LAST):
                 before.op = "reorder_input"  # one that takes the channels last
             elif before is not None and turn is not None:
-                # The transpose moves behind the reshape, and then takes the channels last too.
+                # The transpose moves behind the reshape, and there the reorder does its work.
                 self.result.remove(turn)
                 self.launches.absorb_before(before, turn)
-                before.calls.remove(turn.main)
-                moved = _reorder(launch, name, "reorder_input", channels_last=True)
-                moved.calls.insert(0, turn.main)
-                self.result.append(moved)
+                self.result.append(_reorder(launch, name, "reorder_input", channels_last=True))
             else:
                 self.result.append(_reorder(launch, name, "reorder_input"))
 
