@@ -153,6 +153,47 @@ class InvertedResidual(nn.Sequential):
         return x + out if self.adds_input else out
 
 
+class FusedInvertedResidual(nn.Sequential):
+    """Inverted residual with one full convolution for the expansion and the depthwise one.
+
+    Where it would not widen (`expanded_channels == in_channels`), the full convolution is all there
+    is and gives the output channels. The input is added as in `InvertedResidual`.
+
+    References
+    ----------
+    Tan & Le, EfficientNetV2: Smaller Models and Faster Training, 2021, arXiv:2104.00298, figure 2.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        expanded_channels: int,
+        kernel_size: int,
+        stride: int,
+        activation: type[nn.Module],
+    ) -> None:
+        super().__init__()
+        self.adds_input = stride == 1 and in_channels == out_channels
+        widens = expanded_channels != in_channels
+        self.expand = ConvNormActivation(
+            in_channels,
+            expanded_channels if widens else out_channels,
+            kernel_size,
+            stride=stride,
+            activation=activation,
+        )
+        if widens:
+            self.project = ConvNormActivation(expanded_channels, out_channels, activation=None)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out = x
+        for layer in self:
+            out = layer(out)
+        return x + out if self.adds_input else out
+
+
 class ImageClassifier(nn.Module):
     """Features, their mean over the image, and a classifier: the frame of every network here.
 
@@ -162,15 +203,24 @@ class ImageClassifier(nn.Module):
         Maps (batch, in_channels, height, width) to (batch, channels, a smaller height and width).
     classifier : nn.Module
         Maps (batch, channels) to (batch, num_classes).
+    head : nn.Module, optional
+        Convolutions between the two, on means that are still an image of one pixel.
     """
 
-    def __init__(self, features: nn.Module, classifier: nn.Module) -> None:
+    def __init__(
+        self, features: nn.Module, classifier: nn.Module, *, head: nn.Module | None = None
+    ) -> None:
         super().__init__()
         self.features = features
         self.pool = nn.AdaptiveAvgPool2d(1)
+        if head is not None:
+            self.head = head
+        self.has_head = head is not None
         self.classifier = classifier
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        pooled = torch.flatten(self.pool(self.features(x)), start_dim=1)
-        logits: torch.Tensor = self.classifier(pooled)
+        pooled = self.pool(self.features(x))
+        if self.has_head:
+            pooled = self.head(pooled)
+        logits: torch.Tensor = self.classifier(torch.flatten(pooled, start_dim=1))
         return logits

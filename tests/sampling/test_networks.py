@@ -72,6 +72,8 @@ def test_no_operator_of_a_sampled_network_is_unknown(networks):
 UNSAMPLED_KINDS = {
     ("grouped", "relu", True, False, "nchw"),  # the end of a ShuffleNetV1 unit
     ("relu", "", False, False, "blocked"),  # between two blocks of Xception; rarely sampled
+    ("grouped", "relu", True, False, "blocked"),
+    ("add", "", False, False, "blocked"),
 }
 
 

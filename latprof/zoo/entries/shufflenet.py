@@ -1,4 +1,4 @@
-"""ShuffleNet V2."""
+"""ShuffleNet V1 and V2."""
 
 from latprof.zoo.registry import ZooEntry, register
 
@@ -52,3 +52,24 @@ register(
         compared="paper, table 5: 7.4 M, 591 M; torchvision 0.28.0",
     )
 )
+
+_SHUFFLENET_V1 = (
+    (1, 1_531_936, 143_078_976, "143 M"),
+    (2, 1_733_848, 140_836_512, "140 M"),
+    (3, 1_865_728, 137_460_672, "137 M"),
+    (4, 1_968_344, 134_339_776, "133 M"),
+    (8, 2_434_768, 138_365_952, "137 M"),
+)
+for groups, params, macs, published in _SHUFFLENET_V1:
+    register(
+        ZooEntry(
+            name=f"shufflenet_v1_g{groups}",
+            factory="latprof.zoo.shufflenet_v1:shufflenet_v1",
+            arguments={"groups": groups},
+            family="ShuffleNetV1",
+            paper="Zhang et al. 2017, arXiv:1707.01083",
+            params=params,
+            macs=macs,
+            compared=f"paper, table 1: {published}; pytorchcv 0.0.74",
+        )
+    )
