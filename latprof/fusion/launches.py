@@ -55,7 +55,7 @@ def kernel_of(launch: Launch) -> Kernel:
     call = launch.main
     spec = OPS.get(call.node.op)
     out = launch.calls[-1].outputs[0]
-    shapes = _shape_fields(call)
+    shapes = _shape_fields(call) | _before_padding(launch)
     weights = {t.name: t for c in launch.calls for t in c.weights if t.role != "constant"}
     weight_bytes = sum(t.bytes for t in weights.values())
     view = spec is not None and spec.family == "view" and not launch.op
@@ -83,6 +83,15 @@ def kernel_of(launch: Launch) -> Kernel:
         module=call.node.module,
         **shapes,
     )
+
+
+def _before_padding(launch: Launch) -> dict[str, int]:
+    """Size of what comes in, where a pad has joined the launch: its border is never stored."""
+    first = launch.calls[0]
+    if first is launch.main or first.node.op != "pad":
+        return {}
+    _, _, height, width = _four(first.input(0).shape)
+    return {"in_height": height, "in_width": width}
 
 
 def _shape_fields(call: Call) -> dict[str, Any]:

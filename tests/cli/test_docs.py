@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ import torch
 from torch import nn
 
 from latprof.ops import OPS
+from latprof.zoo import build
 
 ROOT = Path(__file__).parents[2]
+DATA = ROOT / "tests" / "data"
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -39,10 +42,18 @@ def desk(home, tmp_path):
     torch.export.save(torch.export.export(Small().eval(), (example,)), work / "model.pt2")
     torch.jit.script(Small()).save(work / "scripted.pt")
     torch.save(module, work / "pickled.pt")
+    torch.onnx.export(Small().eval(), (example,), work / "model.onnx", dynamo=False)
+    shutil.copy(DATA / "tflite" / "tiny_vit.tflite", work / "model.tflite")
+    shutil.copy(DATA / "keras" / "light.keras", work / "model.keras")
+    torch.save(build("mobilenet_v2?num_classes=10")[0].state_dict(), work / "weights.pt")
     (work / "mynets").mkdir()
     (work / "mynets" / "__init__.py").write_text("")
     (work / "mynets" / "small.py").write_text(
         "from torch import nn\n\n\ndef build():\n    return nn.Sequential(nn.Conv2d(3, 8, 3))\n"
+    )
+    (work / "mynets" / "mobile.py").write_text(
+        "from latprof.zoo import build as of_the_zoo\n\n\n"
+        "def build():\n    return of_the_zoo('mobilenet_v2?num_classes=10')[0]\n"
     )
     return work
 
