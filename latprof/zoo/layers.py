@@ -213,14 +213,10 @@ class ImageClassifier(nn.Module):
         super().__init__()
         self.features = features
         self.pool = nn.AdaptiveAvgPool2d(1)
-        if head is not None:
-            self.head = head
-        self.has_head = head is not None
+        self.head = nn.Identity() if head is None else head  # a lone `if` would not script
         self.classifier = classifier
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        pooled = self.pool(self.features(x))
-        if self.has_head:
-            pooled = self.head(pooled)
+        pooled = self.head(self.pool(self.features(x)))
         logits: torch.Tensor = self.classifier(torch.flatten(pooled, start_dim=1))
         return logits

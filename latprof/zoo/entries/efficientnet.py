@@ -58,8 +58,7 @@ for name, width, depth, size, params, macs, published in _LITE:
             factory="latprof.zoo.efficientnet:efficientnet_lite",
             arguments={"width_multiplier": width, "depth_multiplier": depth},
             family="EfficientNet-Lite",
-            paper="github.com/tensorflow/tpu, models/official/efficientnet/lite, 2020; "
-            "EfficientNet: Tan & Le 2019, arXiv:1905.11946",
+            paper="Tan & Le 2019, arXiv:1905.11946; Lite: github.com/tensorflow/tpu",
             input_shape=(1, 3, size, size),
             params=params,
             macs=macs,
