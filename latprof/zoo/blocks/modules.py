@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import torch
 from torch import nn
-from torch.nn import functional
 
 from latprof.errors import BadReference
 from latprof.zoo.blocks.checks import check_multiple, check_not_above, check_odd
+from latprof.zoo.ghostnet import GhostModule
 from latprof.zoo.inception_v1 import InceptionModule, Widths
 from latprof.zoo.layers import (
-    ConvNormActivation,
+    FusedInvertedResidual,
     InvertedResidual,
     SqueezeExcite,
     make_divisible,
 )
 from latprof.zoo.resnet import Bottleneck
-from latprof.zoo.shufflenet_v2 import ChannelShuffle, DownsamplingShuffleBlock, ShuffleBlock
+from latprof.zoo.shufflenet_v1 import ShuffleUnit
+from latprof.zoo.shufflenet_v2 import DownsamplingShuffleBlock, ShuffleBlock
 from latprof.zoo.xception import MiddleBlock
 
 
@@ -93,30 +93,6 @@ def inverted_residual_se(
     )
 
 
-class FusedInvertedResidual(nn.Module):
-    """A full convolution in place of an inverted residual's 1x1 expansion and depthwise one."""
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        *,
-        expanded_channels: int,
-        kernel_size: int,
-        stride: int,
-    ) -> None:
-        super().__init__()
-        self.adds_input = stride == 1 and in_channels == out_channels
-        self.expand = ConvNormActivation(
-            in_channels, expanded_channels, kernel_size, stride=stride, activation=nn.SiLU
-        )
-        self.project = ConvNormActivation(expanded_channels, out_channels, activation=None)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = self.project(self.expand(x))
-        return x + out if self.adds_input else out
-
-
 def fused_mbconv(
     *,
     channels: int = 64,
@@ -138,6 +114,7 @@ def fused_mbconv(
         expanded_channels=_expanded(channels, expansion),
         kernel_size=kernel_size,
         stride=stride,
+        activation=nn.SiLU,
     )
 
 
@@ -183,31 +160,6 @@ def xception(*, channels: int = 728, kernel_size: int = 3) -> nn.Module:
     return MiddleBlock(channels, kernel_size)
 
 
-class ShuffleUnit(nn.Module):
-    """Grouped 1x1, shuffle, depthwise, grouped 1x1 (figures 2b and 2c).
-
-    At stride 2 the input's averages are put beside the result, which so has twice the channels.
-    """
-
-    def __init__(self, channels: int, *, stride: int, groups: int) -> None:
-        super().__init__()
-        self.stride = stride
-        inner_channels = channels // 4
-        self.reduce = ConvNormActivation(channels, inner_channels, groups=groups)
-        self.shuffle = ChannelShuffle(groups)
-        self.depthwise = ConvNormActivation(
-            inner_channels, inner_channels, 3, stride=stride, groups=inner_channels, activation=None
-        )
-        self.expand = ConvNormActivation(inner_channels, channels, groups=groups, activation=None)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        worked = self.expand(self.depthwise(self.shuffle(self.reduce(x))))
-        if self.stride == 1:
-            return functional.relu(x + worked)
-        pooled = functional.avg_pool2d(x, 3, stride=self.stride, padding=1)
-        return functional.relu(torch.cat((pooled, worked), dim=1))
-
-
 def shuffle_v1(*, channels: int = 240, stride: int = 1, groups: int = 3) -> nn.Module:
     """ShuffleNetV1 unit; at stride 2 twice the channels come out.
 
@@ -217,7 +169,21 @@ def shuffle_v1(*, channels: int = 240, stride: int = 1, groups: int = 3) -> nn.M
     """
     _check_one_or_two(stride)
     check_multiple(4 * groups, "four times the groups", channels=channels)
-    return ShuffleUnit(channels, stride=stride, groups=groups)
+    return ShuffleUnit(
+        channels, stride * channels, stride=stride, groups=groups, reduce_groups=groups
+    )
+
+
+def ghost(*, channels: int = 64, out_channels: int | None = None) -> nn.Module:
+    """Ghost module of GhostNet: half of its channels are made from the other half, depthwise.
+
+    References
+    ----------
+    Han et al., GhostNet: More Features from Cheap Operations, 2019, arXiv:1911.11907, figure 1b.
+    """
+    out_channels = out_channels or channels
+    check_multiple(2, "as half of them are made from the other", out_channels=out_channels)
+    return GhostModule(channels, out_channels, activation=nn.ReLU)
 
 
 def shuffle_v2(*, channels: int = 116, stride: int = 1) -> nn.Module:

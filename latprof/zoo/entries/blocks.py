@@ -223,3 +223,16 @@ register(
         kind="block",
     )
 )
+register(
+    ZooEntry(
+        name="block/ghost",
+        factory="latprof.zoo.blocks.modules:ghost",
+        family="Blocks",
+        paper="Han et al. 2019, arXiv:1911.11907",
+        input_shape=(1, 64, 56, 56),
+        params=2_464,
+        macs=7_325_696,
+        compared="by hand: (64·32 + 3·3·32)·56² MACs",
+        kind="block",
+    )
+)

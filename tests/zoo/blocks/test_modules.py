@@ -7,7 +7,7 @@ import torch
 
 from latprof.errors import BadReference
 from latprof.zoo import build
-from latprof.zoo.blocks.modules import ShuffleUnit
+from latprof.zoo.shufflenet_v1 import ShuffleUnit
 
 
 @pytest.mark.parametrize("channels", [24, 64])
@@ -74,10 +74,15 @@ def test_a_strided_shuffle_unit_halves_the_image_and_doubles_the_channels(name, 
 
 
 def test_a_shuffle_unit_gives_back_what_it_is_given_if_it_works_for_nothing():
-    unit = ShuffleUnit(12, stride=1, groups=3).eval()
-    torch.nn.init.zeros_(unit.expand.conv.weight)
+    unit = ShuffleUnit(12, 12, stride=1, groups=3, reduce_groups=3).eval()
+    torch.nn.init.zeros_(unit.branch.expand.conv.weight)
     x = torch.rand(1, 12, 4, 4)
     assert torch.equal(unit(x), x)
+
+
+def test_half_of_a_ghost_modules_channels_cost_nine_macs_a_pixel(count):
+    _, macs = count("block/ghost?channels=24&out_channels=40&size=10")
+    assert macs == 100 * (24 * 20 + 9 * 20)
 
 
 def test_squeeze_excite_works_on_means_alone(count):
