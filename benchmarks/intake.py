@@ -38,7 +38,7 @@ from latprof import zoo
 from latprof.counting.conventions import find_convention
 from latprof.errors import LatprofError
 from latprof.frontends.inputs import InputSpec
-from latprof.frontends.torch_module import capture
+from latprof.frontends.torch.module import capture
 from latprof.graph import Graph
 from latprof.ops import OPS
 

@@ -53,7 +53,7 @@ def read(model: Any, inputs: Inputs = None, *, trust: bool = False, arch: str = 
         raise BadReference("arch is for files of weights; a model in memory is one already.")
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(model, torch.nn.Module):
-        from latprof.frontends.torch_module import capture as capture_module
+        from latprof.frontends.torch.module import capture as capture_module
 
         name = type(model).__name__
         return capture_module(model, specs, name=name, source=f"nn.Module {name}")
@@ -68,7 +68,7 @@ def read(model: Any, inputs: Inputs = None, *, trust: bool = False, arch: str = 
 
 def _read_program(program: Any, specs: Sequence[InputSpec]) -> Graph:
     from latprof.frontends.inputs import require_inputs
-    from latprof.frontends.torch_module import read_program
+    from latprof.frontends.torch.module import read_program
 
     graph = read_program(program, name="program", source="torch.export.ExportedProgram")
     advice = "A program has the shapes it was exported for: export it again for others."
@@ -130,7 +130,7 @@ def count(
     from latprof import frontends
     from latprof.account import account
     from latprof.frontends.resizing import at_image_size
-    from latprof.frontends.weight_values import read_zeros
+    from latprof.frontends.zeros.reader import read_zeros
 
     graph = read(model, inputs, trust=trust, arch=arch)
 

@@ -33,7 +33,7 @@ def _zoo_graph(reference: str) -> Graph:
     import torch
 
     from latprof.frontends.inputs import InputSpec
-    from latprof.frontends.torch_module import capture
+    from latprof.frontends.torch.module import capture
     from latprof.zoo import build
 
     with torch.device("meta"):

@@ -55,7 +55,7 @@ NETWORKS: tuple[Callable[[], nn.Module], ...] = (Small, Tiny)
 
 def _json(folder: Path) -> None:
     from latprof.frontends.inputs import InputSpec
-    from latprof.frontends.torch_module import capture
+    from latprof.frontends.torch.module import capture
 
     for number, network in enumerate(NETWORKS):
         graph = capture(network().eval(), [InputSpec((1, 3, 32, 32))], name="small")

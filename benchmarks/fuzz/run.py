@@ -55,7 +55,7 @@ def read_one(kind: str, path: Path, *, confined: bool = True) -> str:
     inputs = [parse_input("1x3x32x32")] if kind == "torch_script" else []
     try:
         if kind in CONFINED and not confined and frontends.sniff(path) == kind:
-            from latprof.frontends.torch_script_capture import capture_script
+            from latprof.frontends.torch.script_capture import capture_script
 
             capture_script(path, inputs, trust=False)
         else:

@@ -56,7 +56,7 @@ def count(
         find_convention(convention)  # cheap checks first: capturing a model takes seconds
     zeros = None
     if sparsity:
-        from latprof.frontends.weight_values import read_zeros
+        from latprof.frontends.zeros.reader import read_zeros
 
         zeros = read_zeros(model, trust=trust)
     graph = capture_model(model, inputs, batch, trust)

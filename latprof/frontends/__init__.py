@@ -13,7 +13,7 @@ from pathlib import Path
 
 from latprof.errors import BadReference, UnreadableModel
 from latprof.frontends.inputs import InputSpec, parse_input
-from latprof.frontends.shuffles import join_shuffles
+from latprof.frontends.patterns.shuffles import join_shuffles
 from latprof.frontends.sniff import Kind, sniff
 from latprof.graph import Graph
 
@@ -21,14 +21,14 @@ __all__ = ["InputSpec", "parse_input", "read"]
 
 # Each module has `read(path, *, inputs, trust) -> Graph`.
 READERS: dict[Kind, str] = {
-    "pt2": "latprof.frontends.torch_pt2",
-    "torch_script": "latprof.frontends.torch_script",
-    "torch_pickle": "latprof.frontends.torch_pickle",
-    "safetensors": "latprof.frontends.safetensors_file",
+    "pt2": "latprof.frontends.torch.pt2",
+    "torch_script": "latprof.frontends.torch.script",
+    "torch_pickle": "latprof.frontends.torch.pickle",
+    "safetensors": "latprof.frontends.torch.safetensors",
     "json": "latprof.frontends.graph_json",
-    "onnx": "latprof.frontends.onnx_file",
-    "tflite": "latprof.frontends.tflite_file",
-    "keras": "latprof.frontends.keras_archive",
+    "onnx": "latprof.frontends.onnx.reader",
+    "tflite": "latprof.frontends.tflite.reader",
+    "keras": "latprof.frontends.keras.reader",
 }
 
 FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
@@ -78,10 +78,10 @@ def read(
                     f"{reference!r} is a network already; --arch is for files of weights. Leave "
                     "it out."
                 )
-            built = import_module("latprof.frontends.torch_built")
+            built = import_module("latprof.frontends.torch.built")
             return _checked(built.read(reference, inputs=inputs))
         if arch:
-            weights = import_module("latprof.frontends.torch_arch")
+            weights = import_module("latprof.frontends.torch.arch")
             return _checked(weights.read(path, arch=arch, inputs=inputs))
         reader = import_module(READERS[sniff(path)])
         return _checked(reader.read(path, inputs=inputs, trust=trust))

@@ -31,7 +31,7 @@ FLOOR_OF = {name: level for level, names in enumerate(FLOORS) for name in names}
 
 # Library → the files that may import it, as the start of their path.
 HOMES = {
-    "torch": ("zoo/", "frontends/torch_", "runtimes/torch_"),
+    "torch": ("zoo/", "frontends/torch/", "runtimes/torch_"),
     "onnx": ("runtimes/onnx_",),
     "keras": (),  # its files are read without it
     "onnxruntime": ("runtimes/onnxruntime",),

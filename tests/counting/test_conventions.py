@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from latprof.counting.conventions import CONVENTIONS
 from latprof.frontends.inputs import InputSpec
-from latprof.frontends.torch_module import capture
+from latprof.frontends.torch.module import capture
 from latprof.zoo import ENTRIES, build
 
 from .blocks import BLOCKS

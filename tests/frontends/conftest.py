@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from latprof.frontends.inputs import InputSpec
-from latprof.frontends.torch_module import capture
+from latprof.frontends.torch.module import capture
 from latprof.graph import Graph
 from latprof.ops import OPS, infer_shapes
 from latprof.zoo import build
@@ -106,7 +106,7 @@ def read_onnx(tmp_path: Path) -> Callable[..., Graph]:
     import onnx
     from onnx import helper, numpy_helper
 
-    from latprof.frontends import onnx_file
+    from latprof.frontends.onnx import reader as onnx_file
 
     def value(name: str, shape: Any) -> onnx.ValueInfoProto:
         kind = "float32"

@@ -1,0 +1,1 @@
+"""What files spell in several nodes, found again as one: graph → graph."""

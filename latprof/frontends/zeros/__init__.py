@@ -1,0 +1,1 @@
+"""Zeros among stored weights, counted without running anything of the file."""
