@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -128,6 +129,7 @@ KINDS = tuple(_MAKERS)
 def make_corpus(folder: Path, kinds: Sequence[str]) -> None:
     """Write sound files of each kind to ``folder/kind``."""
     torch.manual_seed(0)
+    logging.disable(logging.WARNING)  # the quantiser has advice
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for kind in kinds:

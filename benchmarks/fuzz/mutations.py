@@ -162,7 +162,7 @@ def _change(draw: random.Random, value: Any) -> Any:
         return value[:-1]
     if draw.random() < 0.03:
         nested: Any = value
-        for _ in range(draw.choice((5, 100, 500))):
+        for _ in range(draw.choice((5, 100, 300))):  # json itself writes no deeper ones
             nested = [nested]
         return nested
     return draw.choice(_ODD_VALUES)

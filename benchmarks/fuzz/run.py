@@ -123,6 +123,7 @@ class Worker:
         assert self.process.stdout
         self.lines = self.process.stdout
         self.buffer = b""
+        self.first = self.next
         self.current = -1
         self.began = time.monotonic()
 
@@ -173,7 +174,7 @@ class Worker:
         self.process.wait()
         if self.current >= 0:
             tally.fail(self.current, why, self.is_contained(self.current))
-        elif self.next < self.last and why != "ended":
+        elif self.next < self.last and (why != "ended" or self.next == self.first):
             raise SystemExit(f"the worker for {self.kind} does not start: {why}")
         if self.next >= self.last:
             return False

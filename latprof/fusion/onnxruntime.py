@@ -40,7 +40,8 @@ def fuse(graph: Graph) -> tuple[Kernel, ...]:
     _fold_pads(launches)
     _fold_constants(launches)
     _join_activations(launches)
-    _join_turned_keys(launches)
+    _join_turned_operands(launches)
+    _join_skips(launches)
     ordered = Blocked(launches).run()
     _join_sums(launches, ordered)
     return tuple(kernel_of(launch) for launch in ordered if not launch.dead)
@@ -143,14 +144,33 @@ def _join_activations(launches: LaunchList) -> None:
             launches.absorb(launch, after)
 
 
-def _join_turned_keys(launches: LaunchList) -> None:
-    """The transpose of attention's keys becomes one with the turn that attention gives them."""
+def _join_turned_operands(launches: LaunchList) -> None:
+    """Transposes of what attention reads: keys are turned anyway, and products turn the rest.
+
+    MatmulTransposeFusion takes in a transpose of the last two axes; one that moves heads stays.
+    """
     for launch in launches.all:
         turns = launch.main.node.op == "transpose" and not launch.dead
         after = launches.sole_reader(launch) if turns else None
         if after is None or after.main.node.op != "attention":
             continue
-        if after.main.node.inputs[1] == launch.output:
+        order = tuple(launch.main.attributes["order"])
+        rank = len(order)
+        of_last_two = order == (*range(rank - 2), rank - 1, rank - 2)
+        if of_last_two or launch.output == after.main.node.inputs[1]:
+            launches.absorb_before(after, launch)
+
+
+def _join_skips(launches: LaunchList) -> None:
+    """A sum and the layer norm that alone reads it become one (SkipLayerNormFusion)."""
+    for launch in launches.all:
+        sums = launch.main.node.op == "add" and not launch.dead
+        after = launches.sole_reader(launch) if sums else None
+        if after is None or after.main.node.op != "layer_norm":
+            continue
+        shapes = [tensor.shape for tensor in launch.main.activations]
+        if len(shapes) == 2 and shapes[0] == shapes[1] and len(shapes[0]) == 3:
+            after.residual = True
             launches.absorb_before(after, launch)
 
 

@@ -31,6 +31,7 @@ _NAMELESS = {
     "hard_swish": ("HardSigmoid", "Mul"),
     "mish": ("Softplus", "Tanh", "Mul"),
 }
+_SKIP_NORM = ("SkipLayerNormalization",)  # of a sum
 
 
 def kernel_times(
@@ -178,7 +179,8 @@ class _Nameless:
             block = BLOCK if kernel.layout == "blocked" else 1
             channels = -(-kernel.in_channels // block) * block
             shape = (kernel.batch, channels, kernel.in_height, kernel.in_width)
-            for operator in _NAMELESS.get(kernel.op, ()):
+            skips = kernel.op == "layer_norm" and kernel.residual
+            for operator in _SKIP_NORM if skips else _NAMELESS.get(kernel.op, ()):
                 self._waiting[operator, _without_ones(shape)].append(kernel.name)
 
     def take(self, details: Mapping[Any, Any]) -> str | None:

@@ -231,7 +231,10 @@ def classifier(net: Net, x: str) -> str:
     batch, channels = net.shape(x)[:2]
     head = net.chance.random()
     if head < 0.1:
-        y = add("select", [layer_norm(net, to_tokens(net, x))], axis=1, index=0)
+        tokens = to_tokens(net, x)
+        if net.chance.random() < 0.5:
+            tokens = net.add(tokens, linear(net, tokens, channels))
+        y = add("select", [layer_norm(net, tokens)], axis=1, index=0)
     elif head < 0.7:
         y = add("adaptive_avg_pool", [x], output_size=(1, 1))
         y = add("reshape", [y], shape=(batch, channels))

@@ -19,7 +19,7 @@ from latprof.kernel import Kernel
 LAUNCHES = {
     "hard_swish": (2,),
     "mish": (3,),
-    "attention": (4,),
+    "attention": (3, 4),
     "linear": (1, 2, 3),
     "channel_shuffle": (3,),
 }

@@ -12,14 +12,6 @@ from latprof.zoo import ENTRIES
 # channels, under names and shapes that the profile does not let trace back.
 ALLOWANCE = 0.01
 
-# What `fuse` does not say yet of networks of the zoo.
-NOT_SAID_YET = {
-    "mobilenet_v4_hybrid_medium": "the turn of attention's values joins the product with them",
-    "mobilenet_v4_hybrid_large": "the turn of attention's values joins the product with them",
-    "vit_tiny": "the last sum and the norm that alone reads it are one SkipLayerNormalization",
-    "vit_small": "the last sum and the norm that alone reads it are one SkipLayerNormalization",
-}
-
 
 @pytest.fixture(autouse=True)
 def _only_where_blocks_are_of_sixteen(blocks_of_sixteen):
@@ -28,11 +20,7 @@ def _only_where_blocks_are_of_sixteen(blocks_of_sixteen):
 
 
 @pytest.mark.parametrize("name", ENTRIES)
-def test_a_zoo_network_launches_every_kernel_and_nothing_else(
-    name, zoo_graph, differences, request
-):
-    if name in NOT_SAID_YET:
-        request.applymarker(pytest.mark.xfail(reason=NOT_SAID_YET[name], strict=True))
+def test_a_zoo_network_launches_every_kernel_and_nothing_else(name, zoo_graph, differences):
     graph = zoo_graph(name)
     found = differences(graph, fuse(graph, "onnxruntime"))
     assert not found

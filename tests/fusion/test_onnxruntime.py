@@ -295,3 +295,26 @@ def test_a_transpose_moved_behind_a_sum_is_still_found(net, launched):
     y = net.add_up(net.add_one("transpose", [y], order=(0, 2, 1)), net.weight(1, 64, 30))
     y = net.linear(y, 16)
     assert launched(net.finish([y])) == ["conv", "reshape", "transpose", "add", "linear"]
+
+
+def test_a_sum_joins_the_norm_that_alone_reads_it(net, launched, by_name):
+    x = net.input((1, 9, 64))
+    y = net.add_up(net.linear(x, 64), x)
+    y = net.add_one("layer_norm", [y, net.weight(64), net.weight(64)], axes=1, eps=1e-6)
+    assert launched(net.finish([y])) == ["linear", "layer_norm+residual"]
+
+
+def test_a_sum_that_others_read_too_does_not(net, launched):
+    x = net.input((1, 9, 64))
+    y = net.add_up(net.linear(x, 64), x)
+    z = net.add_one("layer_norm", [y, net.weight(64), net.weight(64)], axes=1, eps=1e-6)
+    assert launched(net.finish([net.add_up(y, z)])) == ["linear", "add", "layer_norm", "add"]
+
+
+def test_what_is_turned_in_its_last_axes_joins_attention(net, launched, by_name):
+    parts = net.add("split", [net.input((1, 3, 32, 36))], {"axis": 3, "sizes": (12, 12, 12)})
+    turned = [net.add_one("transpose", [part], order=(0, 1, 3, 2)) for part in parts]
+    graph = net.finish([net.add_one("attention", turned, causal=False)])
+    assert launched(graph) == ["split", "attention"]
+    nodes = by_name(fuse(graph))["attention"].nodes
+    assert sorted(nodes) == ["attention", "transpose", "transpose_1", "transpose_2"]
