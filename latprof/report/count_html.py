@@ -22,11 +22,15 @@ class _Table:
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
     note: str = ""
-    words: int = 1  # columns of words, first; the rest are figures
+    words: Sequence[int] = (0,)  # columns of words; the rest are figures
 
     @property
-    def figures(self) -> list[bool]:
-        return [index >= self.words for index in range(len(self.headings))]
+    def classes(self) -> list[str]:
+        """How each column is set; a last one of words is prose, and may take several lines."""
+        last = len(self.headings) - 1
+        prose = {last: "prose"} if last in self.words else {}
+        words = dict.fromkeys(self.words, "words") | prose
+        return [words.get(index, "figures") for index in range(len(self.headings))]
 
 
 def render_count_html(answer: Mapping[str, Any]) -> str:
@@ -86,14 +90,17 @@ def _paragraphs(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _tables(answer: Mapping[str, Any]) -> list[_Table]:
     modules = [row for row in answer.get("modules") or [] if row["depth"]]
     conventions = [
-        (row["convention"], row["called"], row["means"], said.exact(row["total"]))
+        (row["convention"], said.exact(row["total"]), row["called"], row["means"])
         for row in answer.get("conventions") or []
     ]
     return [
         _costs("By kind of operator", "kind", answer.get("kinds") or [], answer),
         _costs("By module", "module", modules, answer),
         _Table(
-            "As others count", ("counted by", "called", "counts", "total"), conventions, words=3
+            "As others count",
+            ("counted by", "total", "called", "counts"),
+            conventions,
+            words=(0, 2, 3),
         ),
         _layers(mapping(answer.get("sparsity"))),
     ]
@@ -139,7 +146,7 @@ def _layers(found: Mapping[str, Any]) -> _Table:
         )
         for row in (found.get("layers") or [])[:_MOST_ROWS]
     ]
-    return _Table("Zeros by layer", headings, rows, words=2)
+    return _Table("Zeros by layer", headings, rows, words=(0, 1))
 
 
 def _prose(text: Any) -> str:
