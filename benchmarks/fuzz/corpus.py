@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import struct
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -81,6 +82,17 @@ def _torch_pickle(folder: Path) -> None:
     torch.save(Tiny(), folder / "legacy", _use_new_zipfile_serialization=False)
 
 
+def _safetensors(folder: Path) -> None:
+    header, offset = {"__metadata__": {"format": "pt"}}, 0
+    for name, tensor in Small().state_dict().items():
+        end = offset + tensor.numel() * tensor.element_size()
+        dtype = "F32" if tensor.is_floating_point() else "I64"
+        told = {"dtype": dtype, "shape": list(tensor.shape), "data_offsets": [offset, end]}
+        header[name], offset = told, end
+    text = json.dumps(header).encode()
+    (folder / "weights").write_bytes(struct.pack("<Q", len(text)) + text + bytes(offset))
+
+
 def _onnx(folder: Path) -> None:
     from onnxruntime.quantization import QuantFormat, quantize_static
     from onnxruntime.quantization.calibrate import CalibrationDataReader
@@ -119,6 +131,7 @@ _MAKERS = {
     "pt2": _pt2,
     "torch_script": _torch_script,
     "torch_pickle": _torch_pickle,
+    "safetensors": _safetensors,
     "onnx": _onnx,
     "tflite": _tflite,
     "keras": _keras,
@@ -130,10 +143,13 @@ def make_corpus(folder: Path, kinds: Sequence[str]) -> None:
     """Write sound files of each kind to ``folder/kind``."""
     torch.manual_seed(0)
     logging.disable(logging.WARNING)  # the quantiser has advice
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for kind in kinds:
-            (folder / kind).mkdir()
-            _MAKERS[kind](folder / kind)
-            if not any((folder / kind).iterdir()):
-                raise SystemExit(f"no sound file of the kind {kind} to start from")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for kind in kinds:
+                (folder / kind).mkdir()
+                _MAKERS[kind](folder / kind)
+                if not any((folder / kind).iterdir()):
+                    raise SystemExit(f"no sound file of the kind {kind} to start from")
+    finally:
+        logging.disable(logging.NOTSET)
