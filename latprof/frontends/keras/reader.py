@@ -29,6 +29,7 @@ from latprof.frontends.keras.network import (
     run_network,
 )
 from latprof.frontends.keras.translator import Translator, Value
+from latprof.frontends.patterns.composites import recognise
 from latprof.graph import DTYPE_BYTES, Graph, Shape
 
 # The configuration of a network of 1,000 layers is about 1 MB; empty lists unpack to 20 times that.
@@ -105,7 +106,8 @@ def _finish(t: Translator, network: Network, outputs: Sequence[Any]) -> Graph:
         if not isinstance(value, Value):
             raise UnreadableModel(f"output {i} of {t.builder.name!r} is not a tensor.")
         names.append(value.name)
-    return t.builder.finish(dict.fromkeys(names))
+    # Keras builds a hard sigmoid of a sum, a ReLU6 and a product, and has no other word for it.
+    return recognise(t.builder.finish(dict.fromkeys(names)))
 
 
 def _assign(specs: Sequence[InputSpec], held: Sequence[OpenInput]) -> dict[str, InputSpec]:
