@@ -6,6 +6,7 @@ device needs no weights.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import inspect
 import operator
@@ -13,6 +14,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -96,9 +98,19 @@ def capture(
     return replace(join_shuffles(graph), assumptions=(*assumptions, *graph.assumptions))
 
 
+@cache
+def _leave_quickly() -> None:
+    """Spare Python, as it ends, the search for garbage among the million objects of the exporter.
+
+    It takes half a second, and what it would find goes with the process anyway.
+    """
+    atexit.register(gc.freeze)
+
+
 @contextmanager
 def _without_collection() -> Iterator[None]:
     """Keep Python from looking for garbage: exporting makes many objects, and hardly any is."""
+    _leave_quickly()
     was_on = gc.isenabled()
     gc.disable()
     try:
