@@ -22,6 +22,7 @@ import numpy as np
 
 # The zoo's entries at their own size, and some at other widths and sizes: searched and scaled
 # networks are what people bring.
+MAX_MACS = 2_000_000_000  # larger networks are not light, and take most of the time
 VARIANTS = (
     "mobilenet_v1?width_multiplier=0.5",
     "mobilenet_v1?size=160",
@@ -88,7 +89,12 @@ def measure(reference: str) -> list[Row]:
     from latprof.prediction import predict
     from latprof.tables import Target, read_table, resolve
 
-    names = [*zoo.ENTRIES, *VARIANTS]
+    light = [
+        name
+        for name, entry in zoo.ENTRIES.items()
+        if entry.kind == "network" and (entry.macs or 0) <= MAX_MACS
+    ]
+    names = [*light, *VARIANTS]
     graphs = {name: capture(f"zoo:{name}") for name in names}
     target = Target.parse(resolve(reference)[1])
     times: dict[str, list[float]] = {name: [] for name in names}

@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
+# Without its weights, which no reader looks at.
+TFLITE = HERE.parent / "tests" / "data" / "tflite" / "mobilenet_v2.tflite"
 
 
 @dataclass(frozen=True)
@@ -126,12 +128,14 @@ def cases(folder: Path) -> list[Case]:
 
     resnet = "from latprof.zoo import build; m, shape = build('resnet50')\n"
     resnet += "import latprof; latprof.read(m, shape)"
+    tflite = _READ.format(path=str(TFLITE), more="")
     decoder = "import latprof; graph = latprof.read('decoder:seven_billion', '1x128:int64')\n"
     decoder += "assert latprof.count(graph).params == 6_738_415_616"
     return [
         Case("python -c pass", "pass"),
         Case("MobileNetV2 .onnx, no torch", read("mobilenet_v2.onnx", lean=_LEAN), 0.4),
         Case("MobileNetV2 .pt2, no torch", read("mobilenet_v2.pt2", lean=_LEAN), 0.4),
+        Case("MobileNetV2 .tflite, no torch", tflite + _LEAN, 0.4),
         Case("ResNet-50 nn.Module, with weights", resnet, 3.0),
         Case("7-billion-parameter decoder, a factory", decoder, 60.0, 1500.0),
         Case("MobileNetV2 TorchScript", read("mobilenet_v2_script.pt", ", '1x3x224x224'")),
