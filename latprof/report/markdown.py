@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from latprof.report import wording
 from latprof.report.escaping import markdown_code, markdown_text, shorten, visible
+from latprof.report.markdown_pieces import (
+    LARGEST_CHARACTERS,
+    bullets,
+    footer,
+    prose,
+    table,
+    table_line,
+)
 from latprof.report.rows import Part, Row, by_op, mapping, parts, slowest
 
-LARGEST_CHARACTERS = 60_000  # GitHub refuses a comment of more than 65,536
 _TOP = 5
 _LIGHTS = {"within": "🟢", "unsure": "🟡", "over": "🔴"}
-_PROSE_CHARACTERS = 600
-_MOST_NOTES = 12
 _DETAILS_END = "\n</details>\n"
 
 
@@ -33,22 +38,22 @@ def render_markdown(answer: Mapping[str, Any]) -> str:
         f"### latprof {kind}: {markdown_code(model.get('name') or 'model')}",
         markdown_text(" · ".join(wording.model_facts(model))),
         _summary(shown),
-        _bullets("What these counts leave open", wording.model_doubts(model)),
+        bullets("What these counts leave open", wording.model_doubts(model)),
     ]
     for part in shown:
         blocks += _part_blocks(answer, part, titled=len(shown) > 1)
     blocks = [block for block in blocks if block]
-    footer = _footer(answer)
-    used = sum(len(block) + 2 for block in blocks) + len(footer)
+    foot = footer(answer)
+    used = sum(len(block) + 2 for block in blocks) + len(foot)
     if used > LARGEST_CHARACTERS:  # very many devices: what does not fit is dropped whole
-        blocks, used = _fitting(blocks, LARGEST_CHARACTERS - len(footer) - 200)
+        blocks, used = _fitting(blocks, LARGEST_CHARACTERS - len(foot) - 200)
         blocks.append("*Cut here: the rest does not fit in a comment.*")
-        return "\n\n".join([*blocks, footer])
+        return "\n\n".join([*blocks, foot])
     for left, part in zip(range(len(shown), 0, -1), shown, strict=True):
         details = _details(part, (LARGEST_CHARACTERS - used) // left)
         blocks.append(details)
         used += len(details) + 2
-    return "\n\n".join(block for block in [*blocks, footer] if block)
+    return "\n\n".join(block for block in [*blocks, foot] if block)
 
 
 def _summary(shown: Sequence[Part]) -> str:
@@ -64,13 +69,13 @@ def _summary(shown: Sequence[Part]) -> str:
             markdown_code(part.title),
             f"**{markdown_text(wording.ms(part.latency_ms))}**",
             markdown_text(wording.interval(part) or wording.DASH),
-            _prose(trust or wording.DASH),
+            prose(trust or wording.DASH),
         ]
         if budgets:
             light = f"{_LIGHTS[verdict.light]} {markdown_text(verdict)}" if verdict else ""
             cells.append(light or wording.DASH)
         rows.append(cells)
-    return _table(heading, rows, "lrlll"[: len(heading)])
+    return table(heading, rows, "lrlll"[: len(heading)])
 
 
 def _part_blocks(answer: Mapping[str, Any], part: Part, *, titled: bool) -> list[str]:
@@ -84,15 +89,13 @@ def _part_blocks(answer: Mapping[str, Any], part: Part, *, titled: bool) -> list
     top = slowest(part.rows)[:_TOP]
     if top:
         heading = ["slowest kernels", "shape", "ms", "of time", "MACs"]
-        blocks.append(_table(heading, [_short_cells(row, part) for row in top], "llrrr"))
+        blocks.append(table(heading, [_short_cells(row, part) for row in top], "llrrr"))
     summands = wording.reconciliation(answer) if not part.predicted else []
     if summands:
         said = ", ".join(f"{name} {wording.ms(value_ms)}" for name, value_ms in summands)
         blocks.append(markdown_text(f"Reconciliation: {said}."))
-    blocks.append(_bullets("Doubts", wording.doubts(part)))
-    blocks.append(
-        _bullets("Learned from" if part.predicted else "Source", wording.provenance(part))
-    )
+    blocks.append(bullets("Doubts", wording.doubts(part)))
+    blocks.append(bullets("Learned from" if part.predicted else "Source", wording.provenance(part)))
     return [block for block in blocks if block]
 
 
@@ -105,12 +108,12 @@ def _details(part: Part, room: int) -> str:
     heading = ["kernel", "type", "shape", "ms", "of time", "MACs", "params", "GMAC/s", last]
     begin = (
         f"<details><summary>All {len(rows)} kernels of "
-        f"{markdown_code(part.title)}</summary>\n\n{_table(heading, [], 'lllrrrrrl')}\n"
+        f"{markdown_code(part.title)}</summary>\n\n{table(heading, [], 'lllrrrrrl')}\n"
     )
     lines: list[str] = []
     room -= len(begin) + len(_DETAILS_END) + 100
     for row in rows:
-        line = _line(_long_cells(row, part)) + "\n"
+        line = table_line(_long_cells(row, part)) + "\n"
         room -= len(line)
         if room < 0:
             break
@@ -126,7 +129,7 @@ def _short_cells(row: Row, part: Part) -> list[str]:
     decimals = _decimals(part)
     return [
         markdown_code(row.name, width=40),
-        _prose(shorten(visible(wording.shape_and_op(row)), 60)),
+        prose(shorten(visible(wording.shape_and_op(row)), 60)),
         markdown_text(wording.ms_figure(row.latency_ms, decimals)),
         markdown_text(wording.percent(row.time_fraction)),
         wording.count(row.macs),
@@ -138,48 +141,19 @@ def _long_cells(row: Row, part: Part) -> list[str]:
     last = row.basis if part.predicted else wording.span(row.p10_ms, row.p90_ms)
     return [
         markdown_code(row.name, width=40),
-        _prose(shorten(visible(row.op), 24)),
-        _prose(shorten(visible(row.shape), 48) or wording.DASH),
+        prose(shorten(visible(row.op), 24)),
+        prose(shorten(visible(row.shape), 48) or wording.DASH),
         markdown_text(wording.ms_figure(row.latency_ms, decimals)),
         markdown_text(wording.percent(row.time_fraction)),
         wording.count(row.macs),
         wording.count(row.params),
         markdown_text(wording.rate(row.gmacs_per_s)),
-        _prose(shorten(visible(last), 24) or wording.DASH),
+        prose(shorten(visible(last), 24) or wording.DASH),
     ]
 
 
 def _decimals(part: Part) -> int:
     return wording.ms_decimals(max((row.latency_ms or 0.0 for row in part.rows), default=0.0))
-
-
-def _footer(answer: Mapping[str, Any]) -> str:
-    version = _prose(answer.get("latprof") or wording.DASH)
-    command = answer.get("command")
-    said = f" · {markdown_code(command, width=200)}" if command else ""
-    return f"<sub>latprof {version}{said}</sub>\n"
-
-
-def _bullets(title: str, items: Sequence[str]) -> str:
-    if not items:
-        return ""
-    lines = [f"- {_prose(item)}" for item in items[:_MOST_NOTES]]
-    if len(items) > _MOST_NOTES:
-        lines.append(f"- … and {len(items) - _MOST_NOTES} more")
-    return "\n".join([f"**{title}**", "", *lines])
-
-
-def _table(heading: Sequence[str], rows: Iterable[Sequence[str]], align: str) -> str:
-    rules = ["---:" if side == "r" else "---" for side in align]
-    return "\n".join(map(_line, [heading, rules, *rows]))
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _prose(text: Any) -> str:
-    return markdown_text(shorten(visible(text), _PROSE_CHARACTERS))
 
 
 def _fitting(blocks: Sequence[str], room: int) -> tuple[list[str], int]:
