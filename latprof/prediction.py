@@ -10,7 +10,7 @@ from latprof.answers import Answer, heading, shares
 from latprof.costmodel.coverage import BASES
 from latprof.costmodel.persistence import load
 from latprof.costmodel.predictor import Estimate, Predictor
-from latprof.counting import ModelFacts, count
+from latprof.counting import ModelFacts, count, product_dtypes
 from latprof.fusion import fuse
 from latprof.graph import Graph
 from latprof.kernel import Kernel, labels
@@ -188,8 +188,19 @@ def _predict_one(
             "bandwidth_gb_per_s": roofline.bandwidth_bytes_per_ms / 1e6,
             "launch_overhead_ms": roofline.launch_ms,
         },
-        doubts=_doubts(facts, estimate, found),
+        doubts=(*_other_dtypes(graph, predictor.target), *_doubts(facts, estimate, found)),
         provenance=_provenance(predictor),
+    )
+
+
+def _other_dtypes(graph: Graph, target: str) -> tuple[str, ...]:
+    """The doubt about a network that computes in another type than the target was measured in."""
+    others = [dtype for dtype in product_dtypes(graph) if dtype != "float32"]
+    if not others or not target.endswith("-fp32"):
+        return ()
+    return (
+        f"the model computes in {', '.join(others)}, and {target} was measured in float32 alone: "
+        "the latency is a guess",
     )
 
 

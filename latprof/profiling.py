@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from latprof.answers import Answer, heading
-from latprof.counting import ModelFacts, count
-from latprof.errors import LatprofError, MeasurementError
+from latprof.counting import ModelFacts, count, product_dtypes
+from latprof.errors import LatprofError, MeasurementError, UnsupportedOp
 from latprof.graph import Graph
 from latprof.home import home, write_atomically
 from latprof.kernel import Kernel, labels
@@ -147,6 +147,7 @@ def profile(
     """
     name = runtime_name(runtime)
     check_threads(threads)
+    _check_dtypes(graph)
     target = Target(name, threads=threads, dtype=dtype)
     with Worker(name, threads=threads) as worker:
         environment = describe_run(runtime=worker.version, threads=threads, dtype=dtype)
@@ -206,6 +207,16 @@ def _kernels(times: NetworkTimes, calibration: Calibration) -> tuple[KernelProfi
             )
         )
     return tuple(found)
+
+
+def _check_dtypes(graph: Graph) -> None:
+    others = [dtype for dtype in product_dtypes(graph) if dtype != "float32"]
+    if others:
+        raise UnsupportedOp(
+            f"{graph.name!r} computes in {', '.join(others)}, and this version of latprof runs "
+            f"float32 alone. Count it with latprof count {graph.source or graph.name}, or profile "
+            "the model before it was quantised."
+        )
 
 
 def _doubts(graph: Graph, times: NetworkTimes) -> tuple[str, ...]:

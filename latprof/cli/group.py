@@ -41,6 +41,6 @@ class LazyGroup(click.Group):
 def latprof() -> None:
     """How long will this model take on that device, where does the time go, how sure are we?
 
-    MODEL is a file (.pt2, TorchScript .pt, pickled .pt with --trust, weights with --arch),
-    zoo:NAME, timm:NAME or package.module:factory.
+    MODEL is a file (.pt2, .onnx, .tflite, .keras, TorchScript .pt, pickled .pt with --trust,
+    weights with --arch), zoo:NAME, timm:NAME or package.module:factory.
     """

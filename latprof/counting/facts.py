@@ -90,3 +90,18 @@ def count(graph: Graph) -> ModelFacts:
         assumptions=graph.assumptions,
         bounded_ops=Counter(call.node.op for spec, call in known if spec.bound),
     )
+
+
+def product_dtypes(graph: Graph) -> tuple[str, ...]:
+    """Types of the activations that go into products: what a network computes in.
+
+    A convolution with int8 weights and float32 activations computes in float32.
+    """
+    found = {
+        call.activations[0].dtype
+        for call in graph.calls
+        if call.node.op in OPS
+        and OPS[call.node.op].family in ("convolution", "matmul")
+        and call.activations
+    }
+    return tuple(sorted(found))

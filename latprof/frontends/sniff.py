@@ -24,16 +24,21 @@ _LONGEST_HEADER = 10**8  # of a safetensors file, as its format says
 _TORCH_MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
 _EXPORT = "torch.export.save(torch.export.export(model.eval(), (example_input,)), 'model.pt2')."
-_TORCH_ONLY = f"This version of latprof reads PyTorch files. Export the PyTorch model: {_EXPORT}"
+_READ = (
+    "latprof reads .pt2, TorchScript, ONNX, TFLite and .keras files. Where you have the PyTorch "
+    f"model, export it: {_EXPORT}"
+)
 _LOAD = f"Where you trust it, load it yourself and export the model: {_EXPORT}"
 _FACTORY = "Give what builds the network, as in package.module:factory."
+_SAVE_AS_KERAS = "Load it in Keras and save it as model.save('model.keras')."
+_CONVERT = "Convert it with tf.lite.TFLiteConverter.from_saved_model, and give the .tflite file."
 _FETCH_AGAIN = "Save or fetch the model again."
 _UNPACK = "Unpack it first."
 
 # Files we can name but not read: where and how they begin, what they are, what to do next.
 _MAGIC: tuple[tuple[int, bytes, str, str], ...] = (
-    (4, b"ET12", "is an ExecuTorch program", _TORCH_ONLY),
-    (0, b"\x89HDF\r\n\x1a\n", "is an HDF5 file, likely of Keras", _TORCH_ONLY),
+    (4, b"ET12", "is an ExecuTorch program", _READ),
+    (0, b"\x89HDF\r\n\x1a\n", "is an HDF5 file, likely of Keras", _SAVE_AS_KERAS),
     (0, b"GGUF", "is a GGUF file: weights without a network", _FACTORY),
     (0, b"\x1f\x8b", "is compressed with gzip", _UNPACK),
     (0, b"BZh", "is compressed with bzip2", _UNPACK),
@@ -107,7 +112,7 @@ def _head(path: Path) -> bytes:
 def _directory(path: Path) -> UnreadableModel:
     inside = sorted(entry.name for entry in path.iterdir())
     if "saved_model.pb" in inside:
-        return _unreadable(path, "is a TensorFlow SavedModel", _TORCH_ONLY)
+        return _unreadable(path, "is a TensorFlow SavedModel", _CONVERT)
     held = ", ".join(inside[:3]) or "nothing"
     return _unreadable(path, f"is a directory, holding {held}", "Name a file in it.")
 
@@ -131,7 +136,7 @@ def _archive_kind(path: Path) -> Kind:
     if "data.pkl" in tops:
         return "torch_pickle"
     shown = ", ".join(names[:3]) or "nothing"
-    raise _unreadable(path, f"is a zip archive of {shown}: no model we know", _TORCH_ONLY)
+    raise _unreadable(path, f"is a zip archive of {shown}: no model we know", _READ)
 
 
 def _describe(head: bytes) -> tuple[str, str]:
@@ -144,14 +149,14 @@ def _describe(head: bytes) -> tuple[str, str]:
     try:
         text = head.decode("utf-8", errors="strict" if len(head) < _HEAD_BYTES else "ignore")
     except UnicodeDecodeError:
-        return "begins with bytes of no model format we know", _TORCH_ONLY
+        return "begins with bytes of no model format we know", _READ
     if text.lstrip().lower().startswith(("<!doctype html", "<html")):
         return "is a web page, not a model: the download went wrong", "Fetch the model again."
     if re.search(r"^(import|from|def|class) \w", text, re.MULTILINE):
         return "is Python source", _FACTORY
     if not text.replace("\n", "").replace("\r", "").replace("\t", "").isprintable():
-        return "begins with bytes of no model format we know", _TORCH_ONLY
-    return f"is a text file that begins with {text.strip()[:40]!r}", _TORCH_ONLY
+        return "begins with bytes of no model format we know", _READ
+    return f"is a text file that begins with {text.strip()[:40]!r}", _READ
 
 
 def _is_onnx(head: bytes) -> bool:

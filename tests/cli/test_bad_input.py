@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -173,6 +175,20 @@ def test_a_zip_that_is_no_model(latprof, home, command, tmp_path):
     with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
         archive.writestr("holiday.txt", "sea")
     check_refusal(latprof(*words_for(command, str(tmp_path / "photos.zip"))), "photos.zip")
+
+
+QUANTISED = Path(__file__).parents[1] / "data" / "tflite" / "mobilenet_v2-int8.tflite"
+
+
+def test_a_quantised_model_is_not_run_in_another_type_in_silence(latprof, home):
+    check_refusal(latprof("profile", str(QUANTISED)), "computes in int8", "latprof count")
+
+
+def test_a_quantised_model_is_predicted_with_a_doubt(latprof, home):
+    said = latprof("predict", str(QUANTISED), "--device", "host", "--json")
+    assert said.code == 0
+    (prediction,) = json.loads(said.out)["predictions"]
+    assert "computes in int8" in prediction["doubts"][0]
 
 
 def test_no_command_ends_in_a_traceback_as_a_process(tmp_path):

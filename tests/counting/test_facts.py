@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from latprof.counting import count
+from latprof.counting import count, product_dtypes
 from latprof.graph import Tensor
 from latprof.zoo import ENTRIES
 
@@ -66,3 +66,13 @@ def test_facts_as_json(net):
         "assumptions": ["a square image"],
         "bounded_ops": {},
     }
+
+
+def test_a_network_computes_in_the_type_that_its_products_take(net):
+    x = net.input((1, 8, 4, 4), dtype="int8")
+    weight = net.parameter("w", (8, 8, 1, 1), "int8")
+    y = net.add_one("conv", [x, weight])
+    floats = net.add_one("conv", [net.input((1, 8, 4, 4), name="floats"), weight])
+    assert product_dtypes(net.finish([y])) == ("int8",)
+    assert product_dtypes(net.finish([floats])) == ("float32",)
+    assert product_dtypes(net.finish([y, floats])) == ("float32", "int8")
