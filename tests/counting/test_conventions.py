@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812
 from fvcore.nn import FlopCountAnalysis
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from latprof.counting.conventions import CONVENTIONS
@@ -148,6 +150,30 @@ def test_einsum_as_fvcore_has_it(equation, shapes, net, caplog):
     analysis = FlopCountAnalysis(Sum(equation), operands).unsupported_ops_warnings(False)
     with caplog.at_level(logging.ERROR, "fvcore"):
         assert CONVENTIONS["fvcore"].count(graph).total == analysis.total()
+
+
+class Standardised(nn.Module):
+    """Weights brought to mean 0 and variance 1 before they convolve, as in nets without norms."""
+
+    def __init__(self, scaled: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(8, 3, 3, 3))
+        self.gain = nn.Parameter(torch.ones(8)) if scaled else None
+
+    def forward(self, x):
+        flat = self.weight.reshape(1, 8, -1)
+        weight = F.batch_norm(flat, None, None, self.gain, training=True)
+        return F.conv2d(x, weight.reshape_as(self.weight))
+
+
+@pytest.mark.parametrize(("scaled", "an_element"), [(False, 4), (True, 5)])
+def test_a_norm_of_weights_as_fvcore_has_it(scaled, an_element, caplog):
+    module, x = Standardised(scaled).eval(), torch.zeros(1, 3, 8, 8)
+    analysis = FlopCountAnalysis(module, x).unsupported_ops_warnings(False)
+    with caplog.at_level(logging.ERROR, "fvcore"):
+        assert analysis.total() == 36 * 8 * 27 + an_element * 8 * 27
+    graph = capture(module, [InputSpec(tuple(x.shape))], name="standardised")
+    assert CONVENTIONS["fvcore"].count(graph).total == analysis.total()
 
 
 def test_the_documents_table_is_what_is_counted(graph_of):

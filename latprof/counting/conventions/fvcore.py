@@ -27,6 +27,13 @@ def _product(call: Call, macs: int) -> int:
     return math.prod(left) * right[-1]
 
 
+def _batch_norm(call: Call, macs: int) -> int:
+    # One by the batch's own statistics (of weights, say, to standardise them) counts like others.
+    statistics = [tensor for tensor in call.inputs[3:5] if tensor is not None]
+    rule = per_norm(1, 2) if statistics else per_norm(4, 5)
+    return rule(call, macs)
+
+
 def _adaptive_average(call: Call, macs: int) -> int:
     # Only aten::adaptive_avg_pool2d has a rule.
     return call.input(0).elements if len(call.attributes["output_size"]) == 2 else 0
@@ -77,7 +84,7 @@ register(
             "linear": products,
             "matmul": _product,
             "einsum": _einsum,
-            "batch_norm": per_norm(1, 2),
+            "batch_norm": _batch_norm,
             "layer_norm": per_norm(4, 5),
             "group_norm": per_norm(4, 5),
             "instance_norm": per_norm(4, 5),
