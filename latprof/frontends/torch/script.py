@@ -7,8 +7,10 @@ from pathlib import Path
 
 from latprof.frontends.bounded import refuse_bomb
 from latprof.frontends.inputs import InputSpec
-from latprof.frontends.torch.confined import capture_confined
+from latprof.frontends.torch.confined import Limits, capture_confined
 from latprof.graph import Graph
+
+_STRANGERS = Limits(memory_bytes=2 * 2**30, seconds=120.0)
 
 
 def read(path: Path, *, inputs: Sequence[InputSpec] = (), trust: bool = False) -> Graph:
@@ -24,4 +26,5 @@ def read(path: Path, *, inputs: Sequence[InputSpec] = (), trust: bool = False) -
         If it cannot be followed for these inputs.
     """
     refuse_bomb(path)
-    return capture_confined(path, inputs, "torch_script", trust=trust)
+    limits = Limits() if trust else _STRANGERS
+    return capture_confined(path, inputs, "torch_script", limits, trust=trust)
