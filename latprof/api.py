@@ -150,18 +150,16 @@ def measure(
     runtime: str = "onnxruntime",
     *,
     threads: int = 1,
+    dtype: str = "fp32",
     seconds: float = 180.0,
     resume: bool = False,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> Path:
     """Build this machine's table for one runtime; the path of the table comes back."""
     from latprof.measurement.sweep import sweep
-    from latprof.profiling import check_threads
-    from latprof.runtimes import runtime_name
-    from latprof.tables import Target
+    from latprof.profiling import target_of
 
-    check_threads(threads)
-    target = Target(runtime_name(runtime), threads=threads)
+    target = target_of(runtime, threads=threads, dtype=dtype)
     return sweep(target, seconds=seconds, resume=resume, report=report)[0]
 
 

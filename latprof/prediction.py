@@ -160,7 +160,8 @@ def predict(
 def _predict_one(
     graph: Graph, facts: ModelFacts, predictor: Predictor, coverage: float
 ) -> Prediction:
-    kernels = fuse(graph, Target.parse(predictor.target).runtime)
+    target = Target.parse(predictor.target)
+    kernels = fuse(graph, target.runtime, target.dtype)
     estimate = predictor.estimate(kernels, coverage)
     found = tuple(
         KernelPrediction(label, kernel, float(ms), float(bound), BASES[basis])

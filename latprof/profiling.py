@@ -21,7 +21,7 @@ from latprof.measurement.network import Effort, NetworkTimes, typical_kernels_ms
 from latprof.measurement.sweep import EFFORT, calibration_of, record_of
 from latprof.measurement.timing import Summary, quantile, summarize
 from latprof.prediction import kernel_to_dict
-from latprof.runtimes import runtime_name
+from latprof.runtimes import RUNTIMES, check_dtype, runtime_name
 from latprof.sampling import draw_network
 from latprof.tables import HOST, Target, read_facts
 
@@ -145,11 +145,9 @@ def profile(
     ------
     UnknownName, UnsupportedOp, MeasurementError
     """
-    name = runtime_name(runtime)
-    check_threads(threads)
+    target = target_of(runtime, threads=threads, dtype=dtype)
     _check_dtypes(graph)
-    target = Target(name, threads=threads, dtype=dtype)
-    with Worker(name, threads=threads) as worker:
+    with Worker(target.runtime, threads=threads, dtype=dtype) as worker:
         environment = describe_run(runtime=worker.version, threads=threads, dtype=dtype)
         calibration = _calibration(worker, target, environment)
         times = worker.measure(graph, Effort(seconds=seconds))
@@ -173,6 +171,19 @@ def profile(
         ),
         command=command,
     )
+
+
+def target_of(runtime: str, *, threads: int = 1, dtype: str = "fp32") -> Target:
+    """The target behind what a user asks for, checked before anything is started.
+
+    Raises
+    ------
+    UnknownName, BadReference, MeasurementError
+    """
+    name = runtime_name(runtime)
+    check_dtype(name, dtype)
+    check_threads(threads)
+    return Target(name, RUNTIMES[name].processor, threads, dtype)
 
 
 def check_threads(threads: int) -> None:
@@ -221,10 +232,11 @@ def _check_dtypes(graph: Graph) -> None:
 
 def _doubts(graph: Graph, times: NetworkTimes) -> tuple[str, ...]:
     said = list(graph.assumptions)
-    if times.unmatched:
+    if times.strays:
         said.append(
-            f"{len(times.unmatched)} launches belong to no kernel that was expected, and their "
-            f"time is in the unexplained remainder: {', '.join(times.unmatched[:3])}"
+            f"{len(times.strays)} launches belong to no kernel that was expected, and their "
+            f"time is in the unexplained remainder: "
+            f"{', '.join(str(stray) for stray in times.strays[:3])}"
         )
     if times.missing:
         said.append(

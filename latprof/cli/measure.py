@@ -32,12 +32,10 @@ def measure(
     """
     from latprof.cli.progress import SweepProgress
     from latprof.measurement.sweep import sweep
-    from latprof.profiling import check_threads
-    from latprof.runtimes import runtime_name
-    from latprof.tables import HOST, Target
+    from latprof.profiling import target_of
+    from latprof.tables import HOST
 
-    check_threads(threads)
-    target = Target(runtime_name(runtime), threads=threads, dtype=dtype)
+    target = target_of(runtime, threads=threads, dtype=dtype)
     with SweepProgress(f"measuring {HOST}/{target.name}") as shown:
         try:
             path, progress = sweep(

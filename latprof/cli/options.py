@@ -72,9 +72,10 @@ def running_options(command: F) -> F:
     """``--runtime``, ``--threads`` and ``--dtype``: how to run on this machine."""
     options = (
         click.option("--runtime", default="onnxruntime", show_default=True, metavar="NAME",
-                     help="onnxruntime or torch-eager."),
+                     help="What runs it; `latprof runtimes` lists them."),
         click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True),
-        click.option("--dtype", type=click.Choice(["fp32"]), default="fp32", show_default=True),
+        click.option("--dtype", type=click.Choice(["fp32", "fp16", "bf16", "int8"]),
+                     default="fp32", show_default=True),
     )  # fmt: skip
     for option in reversed(options):
         command = option(command)

@@ -41,20 +41,18 @@ def profile(
     """
     from latprof import profiling
     from latprof.cli.showing import show
-    from latprof.runtimes import runtime_name
 
     # Cheap checks first: capturing a model takes seconds.
-    runtime = runtime_name(runtime)
-    profiling.check_threads(threads)
+    target = profiling.target_of(runtime, threads=threads, dtype=dtype)
     graph = capture_model(model, inputs, batch, trust)
     answer = profiling.profile(
         graph,
-        runtime=runtime,
+        runtime=target.runtime,
         threads=threads,
         dtype=dtype,
         seconds=seconds,
         command=typed_command(),
     )
-    show(answer, name=f"profile-{graph.name}-{runtime}-cpu{threads}", **shown)
+    show(answer, name=f"profile-{graph.name}-{target.name}", **shown)
     if not (shown["as_json"] or shown["as_markdown"]):
         click.echo("next: latprof predict --device host")

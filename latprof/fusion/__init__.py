@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
 from latprof.errors import UnknownName
 from latprof.fusion import eager, onnxruntime
 from latprof.graph import Graph
 from latprof.kernel import Kernel
 
-Fuse = Callable[[Graph], tuple[Kernel, ...]]
+
+class Fuse(Protocol):
+    """What one runtime makes of a graph, run in a dtype."""
+
+    def __call__(self, graph: Graph, dtype: str = "fp32") -> tuple[Kernel, ...]: ...
+
 
 FUSIONS: dict[str, Fuse] = {"onnxruntime": onnxruntime.fuse, "torch-eager": eager.fuse}
 
 
-def fuse(graph: Graph, runtime: str) -> tuple[Kernel, ...]:
+def fuse(graph: Graph, runtime: str, dtype: str = "fp32") -> tuple[Kernel, ...]:
     """The kernels that `runtime` launches for `graph`, in running order.
+
+    Parameters
+    ----------
+    graph : Graph
+        The float32 model.
+    runtime : str
+    dtype : str
+        In what the runtime is asked to run it, as in a target's name. A kernel that runs in
+        another one all the same says so in its own `dtype`.
 
     Raises
     ------
@@ -24,4 +38,4 @@ def fuse(graph: Graph, runtime: str) -> tuple[Kernel, ...]:
     """
     if runtime not in FUSIONS:
         raise UnknownName("runtime", runtime, FUSIONS)
-    return FUSIONS[runtime](graph)
+    return FUSIONS[runtime](graph, dtype)

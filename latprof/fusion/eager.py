@@ -7,7 +7,7 @@ from latprof.graph import Graph
 from latprof.kernel import Kernel
 
 
-def fuse(graph: Graph) -> tuple[Kernel, ...]:
+def fuse(graph: Graph, dtype: str = "fp32") -> tuple[Kernel, ...]:
     """The kernels that PyTorch runs for `graph` when it runs operator by operator."""
     launches = LaunchList(graph).alive
     for launch in launches:

@@ -31,7 +31,7 @@ _NEUTRAL = {"add": 0, "sub": 0, "mul": 1, "div": 1}
 _TO_THE_END = 2**31 - 1  # a slice that stops there or later is known to take all
 
 
-def fuse(graph: Graph) -> tuple[Kernel, ...]:
+def fuse(graph: Graph, dtype: str = "fp32") -> tuple[Kernel, ...]:
     """The kernels that ONNX Runtime launches for `graph`, reorders included.
 
     A node that it computes once, while loading, or leaves out belongs to no kernel.

@@ -43,12 +43,15 @@ class Worker:
     ----------
     runtime : str
     threads : int
+    dtype : str
     limit_s : float
         Longest that one network may take before it counts as hanging.
     """
 
-    def __init__(self, runtime: str, *, threads: int, limit_s: float = 300.0) -> None:
-        self.runtime, self.threads, self.limit_s = runtime, threads, limit_s
+    def __init__(
+        self, runtime: str, *, threads: int, dtype: str = "fp32", limit_s: float = 300.0
+    ) -> None:
+        self.runtime, self.threads, self.dtype, self.limit_s = runtime, threads, dtype, limit_s
         self._process: subprocess.Popen[str] | None = None
         self._answers: queue.Queue[str | None] = queue.Queue()
         self._complaints: list[str] = []
@@ -121,12 +124,13 @@ class Worker:
             {
                 "runtime": self.runtime,
                 "threads": self.threads,
+                "dtype": self.dtype,
                 "graph": graph.to_dict(),
                 "effort": vars(effort),
             },
             self.limit_s,
         )
-        return from_dict(answer, fuse(graph, self.runtime))
+        return from_dict(answer, fuse(graph, self.runtime, self.dtype))
 
     def stop(self) -> None:
         """End the process."""

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter_ns
 
 from latprof.errors import MeasurementError
 from latprof.fusion import fuse
 from latprof.graph import Graph
 from latprof.measurement.timing import time_once_ms, warm_up
-from latprof.runtimes.protocol import KernelTimes, Runtime, Session
+from latprof.runtimes.protocol import KernelTimes, Runtime, Session, Stray
 
 Clock = Callable[[], int]
 
@@ -58,7 +58,7 @@ class NetworkTimes:
         End to end with the profiler attached.
     kernels : tuple of KernelTimes
         Timed in the profiled runs: the first of `times_ms` in the first of `profiled_ms`.
-    unmatched : tuple of str
+    strays : tuple of Stray
         Launches of the runtime that belong to no kernel that fusion predicted.
     missing : tuple of str
         Predicted kernels that the runtime did not launch.
@@ -67,7 +67,7 @@ class NetworkTimes:
     times_ms: tuple[float, ...]
     profiled_ms: tuple[float, ...]
     kernels: tuple[KernelTimes, ...]
-    unmatched: tuple[str, ...] = ()
+    strays: tuple[Stray, ...] = ()
     missing: tuple[str, ...] = ()
 
 
@@ -76,6 +76,7 @@ def measure_network(
     runtime: Runtime,
     *,
     threads: int,
+    dtype: str = "fp32",
     effort: Effort,
     clock_ns: Clock = perf_counter_ns,
 ) -> NetworkTimes:
@@ -86,9 +87,11 @@ def measure_network(
     UnsupportedOp, MeasurementError
         If the runtime cannot run it.
     """
-    kernels = fuse(graph, runtime.name)
-    plain = runtime.open(graph, kernels, threads=threads, profiled=False)
-    profiled = runtime.open(graph, kernels, threads=threads, profiled=True)
+    kernels = fuse(graph, runtime.name, dtype)
+    plain, profiled = (
+        runtime.open(graph, kernels, threads=threads, profiled=flag, dtype=dtype)
+        for flag in (False, True)
+    )
     once_ms = min(warm_up(plain.run, clock_ns))
     skipped = len(warm_up(profiled.run, clock_ns))
     times: list[float] = []
@@ -97,8 +100,8 @@ def measure_network(
         times += _block(plain, runs, clock_ns)
         profiled_times += _block(profiled, runs, clock_ns)
     plain.finish()
-    found, unmatched = profiled.finish()
-    warm = tuple(KernelTimes(k.kernel, k.times_ms[skipped:], k.launches) for k in found)
+    found, strays = profiled.finish()
+    warm = tuple(replace(k, times_ms=k.times_ms[skipped:]) for k in found)
     if any(len(k.times_ms) != len(profiled_times) for k in warm):
         short = min(warm, key=lambda k: len(k.times_ms))
         raise MeasurementError(
@@ -111,7 +114,7 @@ def measure_network(
         times_ms=tuple(times),
         profiled_ms=tuple(profiled_times),
         kernels=warm,
-        unmatched=unmatched,
+        strays=tuple(replace(s, times_ms=s.times_ms[skipped:]) for s in strays),
         missing=tuple(kernel.name for kernel in kernels if kernel.name not in seen),
     )
 

@@ -83,7 +83,7 @@ def sweep(
         If too few networks were measured to tell what profiling costs.
     """
     journal = journal_of(target)
-    with Worker(target.runtime, threads=target.threads) as worker:
+    with Worker(target.runtime, threads=target.threads, dtype=target.dtype) as worker:
         environment = describe_run(
             runtime=worker.version, threads=target.threads, dtype=target.dtype
         )
@@ -176,7 +176,7 @@ def record_of(times: NetworkTimes) -> dict[str, Any]:
             }
             for k, typical_ms in zip(times.kernels, typical_kernels_ms(times), strict=True)
         ],
-        "unmatched": list(times.unmatched),
+        "unmatched": [str(stray) for stray in times.strays],
         "missing": list(times.missing),
     }
 

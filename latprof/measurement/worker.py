@@ -18,6 +18,7 @@ from latprof.errors import LatprofError
 from latprof.graph import Graph
 from latprof.kernel import Kernel
 from latprof.measurement.network import Effort, NetworkTimes, measure_network
+from latprof.runtimes.protocol import KernelTimes, Stray
 
 
 def main() -> None:
@@ -51,6 +52,7 @@ def _measure(job: dict[str, Any]) -> dict[str, Any]:
         Graph.from_dict(job["graph"]),
         runtime,
         threads=int(job["threads"]),
+        dtype=job["dtype"],
         effort=Effort(**job["effort"]),
     )
     return to_dict(times)
@@ -61,25 +63,23 @@ def to_dict(times: NetworkTimes) -> dict[str, Any]:
     return {
         "times_ms": list(times.times_ms),
         "profiled_ms": list(times.profiled_ms),
-        "kernels": {k.kernel.name: [k.launches, *k.times_ms] for k in times.kernels},
-        "unmatched": list(times.unmatched),
+        "kernels": {k.kernel.name: [k.launches, k.seen, *k.times_ms] for k in times.kernels},
+        "strays": [[s.name, s.kind, *s.times_ms] for s in times.strays],
         "missing": list(times.missing),
     }
 
 
 def from_dict(data: dict[str, Any], kernels: Iterable[Kernel]) -> NetworkTimes:
     """Read what `to_dict` wrote, given the kernels of the same graph."""
-    from latprof.runtimes.protocol import KernelTimes
-
     by_name = {kernel.name: kernel for kernel in kernels}
     return NetworkTimes(
         times_ms=tuple(data["times_ms"]),
         profiled_ms=tuple(data["profiled_ms"]),
         kernels=tuple(
-            KernelTimes(by_name[name], tuple(values[1:]), int(values[0]))
-            for name, values in data["kernels"].items()
+            KernelTimes(by_name[name], tuple(times), int(launches), tuple(seen))
+            for name, (launches, seen, *times) in data["kernels"].items()
             if name in by_name
         ),
-        unmatched=tuple(data["unmatched"]),
+        strays=tuple(Stray(name, kind, tuple(ts)) for name, kind, *ts in data["strays"]),
         missing=tuple(data["missing"]),
     )

@@ -15,7 +15,7 @@ from latprof.graph import Graph
 from latprof.kernel import Kernel
 from latprof.runtimes.onnx_writer import write_onnx
 from latprof.runtimes.onnxruntime_profile import kernel_times
-from latprof.runtimes.protocol import KernelTimes
+from latprof.runtimes.protocol import Observed
 from latprof.runtimes.weights import input_values
 
 _QUIET = 3  # log errors only
@@ -58,10 +58,10 @@ class OnnxRuntimeSession:
                 "--runtime, or predict instead of measuring."
             ) from error
 
-    def finish(self) -> tuple[tuple[KernelTimes, ...], tuple[str, ...]]:
+    def finish(self) -> Observed:
         try:
             if self._kernels is None:
-                return (), ()
+                return Observed()
             file = Path(self._session.end_profiling())
             return kernel_times(_events(file), self._kernels)
         finally:
@@ -93,7 +93,13 @@ class OnnxRuntime:
         return f"onnxruntime {ort.__version__}"
 
     def open(
-        self, graph: Graph, kernels: Sequence[Kernel], *, threads: int, profiled: bool
+        self,
+        graph: Graph,
+        kernels: Sequence[Kernel],
+        *,
+        threads: int,
+        profiled: bool,
+        dtype: str = "fp32",
     ) -> OnnxRuntimeSession:
         if self._last is None or self._last[0] is not graph:
             self._last = None  # two large models at once may be one too many

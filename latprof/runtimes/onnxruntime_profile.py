@@ -20,7 +20,7 @@ from typing import Any
 from latprof.errors import MeasurementError
 from latprof.fusion.nchwc import BLOCK
 from latprof.kernel import Kernel
-from latprof.runtimes.protocol import KernelTimes
+from latprof.runtimes.protocol import KernelTimes, Observed, Stray
 
 _END = "_kernel_time"
 # Kernels whose launches carry none of our names: reorders, and functions that ONNX Runtime
@@ -34,9 +34,7 @@ _NAMELESS = {
 _SKIP_NORM = ("SkipLayerNormalization",)  # of a sum
 
 
-def kernel_times(
-    events: Iterable[Any], kernels: Sequence[Kernel]
-) -> tuple[tuple[KernelTimes, ...], tuple[str, ...]]:
+def kernel_times(events: Iterable[Any], kernels: Sequence[Kernel]) -> Observed:
     """Times of each kernel, run by run, and the launches that match no kernel.
 
     A launch is matched by the name of a node it came from; a reorder, which ONNX Runtime names
@@ -70,7 +68,8 @@ def kernel_times(
     owner = {node: kernel.name for kernel in kernels for node in kernel.nodes}
     waiting = _Nameless(kernels)
     found: dict[str, list[list[float]]] = defaultdict(list)
-    unmatched: list[str] = []
+    seen: dict[str, list[str]] = defaultdict(list)
+    strays: list[Stray] = []
     owners = {launch: _owner(launch, owner) for launch in by_launch}
     owners |= _reshapes_around_products(owners, details)
     owners |= {
@@ -79,17 +78,19 @@ def kernel_times(
     owners |= _moved_transposes(owners, details, kernels)
     for launch, times in by_launch.items():
         kernel = owners[launch]
+        kind = str(details[launch].get("op_name"))
         if kernel is None:
-            unmatched.append(f"{launch} ({details[launch].get('op_name')})")
+            strays.append(Stray(launch, kind, tuple(times)))
         else:
             found[kernel].append(times)
+            seen[kernel].append(f"{kind} {launch}")
     matched = tuple(
         KernelTimes(kernel, tuple(map(sum, zip(*found[kernel.name], strict=False))),
-                    len(found[kernel.name]))
+                    len(found[kernel.name]), tuple(seen[kernel.name]))
         for kernel in kernels
         if kernel.name in found
     )  # fmt: skip
-    return matched, tuple(unmatched)
+    return Observed(matched, tuple(strays))
 
 
 def _launch(event: Any) -> str | None:

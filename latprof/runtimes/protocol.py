@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from latprof.graph import Graph
 from latprof.kernel import Kernel
@@ -21,11 +21,41 @@ class KernelTimes:
         As the runtime's profiler says, its own cost included.
     launches : int
         How many launches the profiler saw behind this kernel.
+    seen : tuple of str
+        What the profiler calls these launches, kind and name, as far as it says.
     """
 
     kernel: Kernel
     times_ms: tuple[float, ...]
     launches: int = 1
+    seen: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stray:
+    """A launch that no kernel accounts for: fusion did not foresee it.
+
+    Parameters
+    ----------
+    name, kind : str
+        As the runtime's profiler says.
+    times_ms : tuple of float
+        One for each profiled run.
+    """
+
+    name: str
+    kind: str
+    times_ms: tuple[float, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.kind})"
+
+
+class Observed(NamedTuple):
+    """What a profiled session saw: the kernels that were foreseen, and the rest."""
+
+    kernels: tuple[KernelTimes, ...] = ()
+    strays: tuple[Stray, ...] = ()
 
 
 class Session(Protocol):
@@ -44,10 +74,11 @@ class Session(Protocol):
             If the runtime fails on the way.
         """
 
-    def finish(self) -> tuple[tuple[KernelTimes, ...], tuple[str, ...]]:
+    def finish(self) -> Observed:
         """Close it; times of every kernel, and launches that belong to no kernel.
 
-        Both are empty unless the session was opened with `profiled`.
+        In running order, one time for every call of `run`. Nothing was seen unless the session
+        was opened with `profiled`.
         """
 
 
@@ -60,7 +91,13 @@ class Runtime(Protocol):
         """The library and its version."""
 
     def open(
-        self, graph: Graph, kernels: Sequence[Kernel], *, threads: int, profiled: bool
+        self,
+        graph: Graph,
+        kernels: Sequence[Kernel],
+        *,
+        threads: int,
+        profiled: bool,
+        dtype: str = "fp32",
     ) -> Session:
         """Make `graph` ready to run.
 
@@ -72,6 +109,9 @@ class Runtime(Protocol):
         threads : int
         profiled : bool
             Whether to time kernels, at some cost to each run.
+        dtype : str
+            One of those its `Entry` lists. `graph` is always the float32 model; what it takes to
+            run it in another dtype (casts, calibration, quantising) is up to the runtime.
 
         Raises
         ------

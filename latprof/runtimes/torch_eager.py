@@ -15,7 +15,7 @@ import torch
 from latprof.errors import MeasurementError, UnsupportedOp
 from latprof.graph import Call, Graph
 from latprof.kernel import Kernel
-from latprof.runtimes.protocol import KernelTimes
+from latprof.runtimes.protocol import KernelTimes, Observed, Stray
 from latprof.runtimes.torch_calls import CALLS
 from latprof.runtimes.weights import check_dtypes, input_values, norm_scales, weight_values
 
@@ -79,16 +79,17 @@ class TorchEagerSession:
             ) from error
         return tuple(values[slot] for slot in self._outputs)
 
-    def finish(self) -> tuple[tuple[KernelTimes, ...], tuple[str, ...]]:
+    def finish(self) -> Observed:
         found: list[KernelTimes] = []
-        unmatched: list[str] = []
-        for name, times in zip(self._names, self._times_ns, strict=True):
+        strays: list[Stray] = []
+        for name, times_ns in zip(self._names, self._times_ns, strict=True):
+            times_ms = tuple(t / 1e6 for t in times_ns)
             if name in self._kernels:
-                found.append(KernelTimes(self._kernels[name], tuple(t / 1e6 for t in times)))
+                found.append(KernelTimes(self._kernels[name], times_ms, seen=(name,)))
             elif self._profiled and name:
-                unmatched.append(name)
+                strays.append(Stray(name, "call", times_ms))
         self._values.clear()
-        return tuple(found), tuple(unmatched)
+        return Observed(tuple(found), tuple(strays))
 
 
 def _freed(call: Call, last: dict[str, str], kept: set[str]) -> list[str]:
@@ -131,7 +132,13 @@ class TorchEager:
         return f"torch {torch.__version__}"
 
     def open(
-        self, graph: Graph, kernels: Sequence[Kernel], *, threads: int, profiled: bool
+        self,
+        graph: Graph,
+        kernels: Sequence[Kernel],
+        *,
+        threads: int,
+        profiled: bool,
+        dtype: str = "fp32",
     ) -> TorchEagerSession:
         return TorchEagerSession(graph, kernels, threads=threads, profiled=profiled)
 

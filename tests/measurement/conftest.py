@@ -11,7 +11,7 @@ import pytest
 from latprof.builder import GraphBuilder
 from latprof.graph import Graph
 from latprof.kernel import Kernel
-from latprof.runtimes.protocol import KernelTimes
+from latprof.runtimes.protocol import KernelTimes, Observed, Stray
 
 MS = 1_000_000
 
@@ -48,7 +48,7 @@ class FakeSession:
     log: list[str]
     name: str
     kernel_times_ms: dict[Kernel, Callable[[int], float]]
-    unmatched: tuple[str, ...] = ()
+    strays: tuple[Stray, ...] = ()
     runs: int = 0
 
     def run(self) -> tuple[Any, ...]:
@@ -57,15 +57,15 @@ class FakeSession:
         self.run_once()
         return ()
 
-    def finish(self) -> tuple[tuple[KernelTimes, ...], tuple[str, ...]]:
+    def finish(self) -> Observed:
         self.log.append(f"{self.name} closed")
         if self.name == "plain":
-            return (), ()
+            return Observed()
         found = tuple(
             KernelTimes(kernel, tuple(map(time_of, range(self.runs))))
             for kernel, time_of in self.kernel_times_ms.items()
         )
-        return found, self.unmatched
+        return Observed(found, self.strays)
 
 
 @dataclass
@@ -88,7 +88,7 @@ class FakeRuntime:
     profiled_ms: Iterable[float]
     kernel_ms: Callable[[str, int], float] = lambda name, run: 1.0
     skipped: Sequence[str] = ()
-    unmatched: tuple[str, ...] = ()
+    strays: tuple[Stray, ...] = ()
     log: list[str] = field(default_factory=list)
     name: str = "torch-eager"
 
@@ -96,7 +96,13 @@ class FakeRuntime:
         return "fake 1.0"
 
     def open(
-        self, graph: Graph, kernels: Sequence[Kernel], *, threads: int, profiled: bool
+        self,
+        graph: Graph,
+        kernels: Sequence[Kernel],
+        *,
+        threads: int,
+        profiled: bool,
+        dtype: str = "fp32",
     ) -> FakeSession:
         times = self.profiled_ms if profiled else self.plain_ms
         return FakeSession(
@@ -105,7 +111,7 @@ class FakeRuntime:
             "profiled" if profiled else "plain",
             {k: lambda run, n=k.name: self.kernel_ms(n, run) for k in kernels
              if k.name not in self.skipped},
-            self.unmatched,
+            self.strays,
         )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import pytest
 from latprof.errors import MeasurementError
 from latprof.kernel import Kernel
 from latprof.measurement.network import Effort, NetworkTimes, measure_network, typical_kernels_ms
-from latprof.runtimes.protocol import KernelTimes
+from latprof.runtimes.protocol import KernelTimes, Observed, Stray
 
 STEADY = itertools.repeat
 
@@ -78,7 +78,10 @@ def test_kernel_times_line_up_with_the_runs_they_were_taken_in(tiny_graph, clock
 
 def test_what_did_not_run_and_what_nobody_expected_is_said(tiny_graph, clock, fake_runtime):
     runtime = fake_runtime(
-        STEADY(2.0), STEADY(3.0), skipped=["exp"], unmatched=("Transpose_7 (Transpose)",)
+        STEADY(2.0),
+        STEADY(3.0),
+        skipped=["exp"],
+        strays=(Stray("Transpose_7", "Transpose", (1.0,) * 8),),
     )
     effort = Effort(seconds=0, least=4, most=4)
 
@@ -86,7 +89,7 @@ def test_what_did_not_run_and_what_nobody_expected_is_said(tiny_graph, clock, fa
 
     assert [k.kernel.name for k in times.kernels] == ["conv", "tanh"]
     assert times.missing == ("exp",)
-    assert times.unmatched == ("Transpose_7 (Transpose)",)
+    assert times.strays == (Stray("Transpose_7", "Transpose", (1.0,) * 4),)
 
 
 def test_a_profile_that_lacks_runs_is_refused(tiny_graph, clock, fake_runtime, monkeypatch):
@@ -97,9 +100,8 @@ def test_a_profile_that_lacks_runs_is_refused(tiny_graph, clock, fake_runtime, m
     def open_cut_short(*arguments, **settings):
         session = open_session(*arguments, **settings)
         found = session.finish
-        session.finish = lambda: (
-            tuple(KernelTimes(k.kernel, k.times_ms[:-1]) for k in found()[0]),
-            (),
+        session.finish = lambda: Observed(
+            tuple(KernelTimes(k.kernel, k.times_ms[:-1]) for k in found().kernels)
         )
         return session
 

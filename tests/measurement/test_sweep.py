@@ -76,7 +76,7 @@ class Machine:
 @pytest.fixture
 def machine(monkeypatch) -> Machine:
     found = Machine()
-    monkeypatch.setattr(sweep_module, "Worker", lambda runtime, *, threads: found)
+    monkeypatch.setattr(sweep_module, "Worker", lambda runtime, *, threads, dtype: found)
     monkeypatch.setattr(sweep_module, "monotonic", lambda: found.seconds)
     return found
 

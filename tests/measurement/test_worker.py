@@ -15,13 +15,19 @@ from latprof.graph import Graph, Tensor
 from latprof.kernel import Kernel
 from latprof.measurement.network import NetworkTimes
 from latprof.measurement.worker import from_dict, serve, to_dict
-from latprof.runtimes.protocol import KernelTimes
+from latprof.runtimes.protocol import KernelTimes, Stray
 
 EFFORT = {"seconds": 0.0, "least": 2, "most": 2, "rounds": 1}
 
 
 def job(graph: Graph, **changed: object) -> dict:
-    asked = {"runtime": "torch-eager", "threads": 1, "effort": EFFORT, "graph": graph.to_dict()}
+    asked = {
+        "runtime": "torch-eager",
+        "threads": 1,
+        "dtype": "fp32",
+        "effort": EFFORT,
+        "graph": graph.to_dict(),
+    }
     return asked | changed
 
 
@@ -44,9 +50,9 @@ def test_a_job_is_answered_with_its_times(tiny_graph):
 
     assert len(answer["times_ms"]) == len(answer["profiled_ms"]) == 2
     assert {name: len(values) for name, values in answer["kernels"].items()} == {
-        "conv": 3, "exp": 3, "tanh": 3,  # launches, then a time for each run
+        "conv": 4, "exp": 4, "tanh": 4,  # launches, what was seen, then a time for each run
     }  # fmt: skip
-    assert answer["unmatched"] == answer["missing"] == []
+    assert answer["strays"] == answer["missing"] == []
 
 
 def test_an_error_is_an_answer_and_the_next_job_is_done(tiny_graph):
@@ -128,8 +134,11 @@ def test_times_travel_as_json(tiny_graph):
     times = NetworkTimes(
         times_ms=(1.5, 1.25),
         profiled_ms=(2.5, 2.25),
-        kernels=(KernelTimes(kernels[0], (1.0, 1.1)), KernelTimes(kernels[2], (0.5, 0.6), 2)),
-        unmatched=("Transpose_7 (Transpose)",),
+        kernels=(
+            KernelTimes(kernels[0], (1.0, 1.1), 1, ("Conv conv",)),
+            KernelTimes(kernels[2], (0.5, 0.6), 2),
+        ),
+        strays=(Stray("Transpose_7", "Transpose", (0.1, 0.2)),),
         missing=("exp",),
     )
 
