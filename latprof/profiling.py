@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from latprof.answers import Answer, heading
 from latprof.counting import ModelFacts, count, product_dtypes
-from latprof.errors import LatprofError, MeasurementError, UnsupportedOp
+from latprof.errors import MeasurementError, UnsupportedOp
 from latprof.graph import Graph
-from latprof.home import home, write_atomically
 from latprof.kernel import Kernel, labels
+from latprof.measurement.baseline import Baseline, baseline
 from latprof.measurement.calibration import Calibration
+from latprof.measurement.canary import Drift
 from latprof.measurement.client import Worker
-from latprof.measurement.environment import describe_run, differences, usable_cores
+from latprof.measurement.environment import describe_run, usable_cores
 from latprof.measurement.grade import Grade, grade
-from latprof.measurement.network import Effort, NetworkTimes, typical_kernels_ms
-from latprof.measurement.sweep import EFFORT, calibration_of, record_of
+from latprof.measurement.network import Effort, NetworkTimes, Round, typical_kernels_ms
 from latprof.measurement.timing import Summary, quantile, summarize
 from latprof.prediction import kernel_to_dict
 from latprof.runtimes import RUNTIMES, check_dtype, runtime_name
-from latprof.sampling import draw_network
-from latprof.tables import HOST, Target, read_facts
+from latprof.tables import Target
 
-CALIBRATION_NETWORKS = 15
-_CALIBRATION_SEED = 1
 SECONDS = 3.0
+PRECISION = 0.01  # enough once the median is known to ± this share
 
 
 @dataclass(frozen=True)
@@ -66,6 +63,14 @@ class Profile(Answer):
     kernels : tuple of KernelProfile
     overhead_ms : float
         What a run costs beside its kernels, as learned from small networks.
+    rounds : tuple of Round
+        Every time as it was taken, before the canary's correction.
+    drift : Drift or None
+        What the times were corrected by.
+    peak_bytes : int or None
+        Largest resident memory of the process that ran it, libraries and both sessions included.
+    cold : bool
+        Whether caches were emptied before every run.
     doubts, provenance : tuple of str
     command : str
     """
@@ -79,6 +84,10 @@ class Profile(Answer):
     environment: Mapping[str, str]
     kernels: tuple[KernelProfile, ...]
     overhead_ms: float
+    rounds: tuple[Round, ...] = ()
+    drift: Drift | None = None
+    peak_bytes: int | None = None
+    cold: bool = False
     doubts: tuple[str, ...] = ()
     provenance: tuple[str, ...] = ()
     command: str = ""
@@ -91,6 +100,21 @@ class Profile(Answer):
     def unexplained_ms(self) -> float:
         """End to end minus kernels and overhead; negative when the parts exceed the whole."""
         return self.summary.latency_ms - self.sum_of_kernels_ms - self.overhead_ms
+
+    @property
+    def uncorrected_ms(self) -> float:
+        """The median as timed, without the canary's correction."""
+        return summarize([ms for each in self.rounds for ms in each.plain_ms]).latency_ms
+
+    def _canary(self) -> dict[str, float] | None:
+        if self.drift is None:
+            return None
+        taken = [ms for each in self.rounds for ms in each.canary_ms]
+        return {
+            "latency_ms": summarize(taken).latency_ms,
+            "reference_ms": self.drift.reference_ms,
+            "elasticity": self.drift.elasticity,
+        }
 
     def to_dict(self) -> dict[str, Any]:
         return heading("profile", self.command) | {
@@ -105,6 +129,14 @@ class Profile(Answer):
                 "dtype": self.dtype,
                 "grade": self.grade.letter,
                 "grade_reasons": list(self.grade.reasons),
+                "uncorrected_ms": self.uncorrected_ms,
+                "canary": self._canary(),
+                "caches": "cold" if self.cold else "warm",
+                "peak_bytes": self.peak_bytes,
+                "samples": [
+                    {"canary_ms": r.canary_ms, "plain_ms": r.plain_ms, "profiled_ms": r.profiled_ms}
+                    for r in self.rounds
+                ],
                 "environment": dict(self.environment),
             },
             "kernels": [kernel.to_dict() for kernel in self.kernels],
@@ -126,6 +158,7 @@ def profile(
     threads: int = 1,
     dtype: str = "fp32",
     seconds: float = SECONDS,
+    cold: bool = False,
     command: str = "",
 ) -> Profile:
     """Measure `graph` on this machine.
@@ -137,7 +170,10 @@ def profile(
     threads : int
     dtype : str
     seconds : float
-        Wanted running time; large models take longer, to reach ten runs.
+        Most time to run it; it stops before once the median's 95 % confidence interval is within
+        ±1 %, and large models take longer, to reach six rounds.
+    cold : bool
+        Empty the caches before every run.
     command : str
         What the user typed, for the report.
 
@@ -149,28 +185,50 @@ def profile(
     _check_dtypes(graph)
     with Worker(target.runtime, threads=threads, dtype=dtype) as worker:
         environment = describe_run(runtime=worker.version, threads=threads, dtype=dtype)
-        calibration = _calibration(worker, target, environment)
-        times = worker.measure(graph, Effort(seconds=seconds))
+        known = baseline(worker, target, environment)
+        raw = worker.measure(graph, Effort(seconds=seconds, precision=PRECISION, cold=cold))
+    calm = raw.undisturbed()
+    drift = calm.drift(known.reference_ms)
+    times = calm.brought_to(drift)
     return Profile(
         model=count(graph),
         summary=summarize(times.times_ms),
-        grade=grade(times.times_ms),
+        grade=grade(times),
         runtime=environment["runtime"],
         threads=threads,
         dtype=dtype,
         environment=environment,
-        kernels=_kernels(times, calibration),
-        overhead_ms=calibration.run_ms,
+        kernels=_kernels(times, known.calibration),
+        overhead_ms=known.calibration.run_ms,
+        rounds=raw.rounds,
+        drift=drift,
+        peak_bytes=times.usage.peak_bytes,
+        cold=cold,
         doubts=_doubts(graph, times),
-        provenance=(
-            f"this machine, {environment['runtime']}, weights drawn at random "
-            "around those of a trained network, none of them zero",
-            f"profiling cost {calibration.launch_ms * 1e3:.2f} µs a launch, learned from "
-            f"{calibration.networks} small networks and removed; a run costs "
-            f"{calibration.run_ms * 1e3:.1f} µs beside its kernels",
-        ),
+        provenance=_provenance(environment["runtime"], known, calm, drift),
         command=command,
     )
+
+
+def _provenance(
+    runtime: str, known: Baseline, times: NetworkTimes, drift: Drift | None
+) -> tuple[str, ...]:
+    calibration = known.calibration
+    said = [
+        f"this machine, {runtime}, weights drawn at random around those of a trained network, "
+        "none of them zero",
+        f"profiling cost {calibration.launch_ms * 1e3:.2f} µs a launch, learned from "
+        f"{calibration.networks} small networks and removed; a run costs "
+        f"{calibration.run_ms * 1e3:.1f} µs beside its kernels",
+    ]
+    if drift is not None:
+        canary_ms = summarize(times.canary_ms).latency_ms
+        said.append(
+            f"a canary network took {canary_ms:.3f} ms beside it and takes "
+            f"{drift.reference_ms:.3f} ms in the state that times are brought to: they were "
+            f"multiplied by {drift.factor(canary_ms):.3f}"
+        )
+    return tuple(said)
 
 
 def target_of(runtime: str, *, threads: int = 1, dtype: str = "fp32") -> Target:
@@ -244,36 +302,3 @@ def _doubts(graph: Graph, times: NetworkTimes) -> tuple[str, ...]:
             f"{', '.join(times.missing[:3])}"
         )
     return tuple(said)
-
-
-def _calibration(worker: Worker, target: Target, environment: Mapping[str, str]) -> Calibration:
-    """What profiling costs here: from this host's table, from the last time, or measured now."""
-    kept = home() / "calibrations" / f"{target.name}.json"
-    for candidate in (_from_table(target), _from_file(kept)):
-        if candidate is not None and not differences(candidate.get("environment", {}), environment):
-            return Calibration(**candidate["calibration"])
-    records = []
-    for number in range(CALIBRATION_NETWORKS):
-        graph = draw_network(_CALIBRATION_SEED, number)
-        records.append(record_of(worker.measure(graph, EFFORT)))
-    calibration = calibration_of(records)
-    said = {"environment": dict(environment), "calibration": calibration.to_dict()}
-    write_atomically(kept, json.dumps(said, indent=1).encode())
-    return calibration
-
-
-def _from_table(target: Target) -> dict[str, Any] | None:
-    try:
-        facts = read_facts(HOST)["targets"].get(target.name)
-    except LatprofError:
-        return None
-    return facts if facts and "calibration" in facts else None
-
-
-def _from_file(path: Any) -> dict[str, Any] | None:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        Calibration(**data["calibration"])
-        return dict(data)
-    except (OSError, ValueError, TypeError, KeyError):
-        return None  # none yet, or a damaged one: it is measured again

@@ -20,8 +20,16 @@ from latprof.cli.options import (
 @click.argument("model")
 @model_options
 @running_options
-@click.option("--time", "seconds", type=DURATION, default="3s", show_default=True, metavar="TIME",
-              help="How long to run the model.")  # fmt: skip
+@click.option(
+    "--time",
+    "seconds",
+    type=DURATION,
+    default="3s",
+    show_default=True,
+    metavar="TIME",
+    help="Longest to run the model; less once the median is sure to ±1 %.",
+)
+@click.option("--cold", is_flag=True, help="Empty the caches before every run.")  # fmt: skip
 @answer_options
 def profile(
     model: str,
@@ -32,6 +40,7 @@ def profile(
     threads: int,
     dtype: str,
     seconds: float,
+    cold: bool,
     **shown: Any,
 ) -> None:
     """Measure MODEL on this machine, end to end and kernel by kernel.
@@ -51,6 +60,7 @@ def profile(
         threads=threads,
         dtype=dtype,
         seconds=seconds,
+        cold=cold,
         command=typed_command(),
     )
     show(answer, name=f"profile-{graph.name}-{target.name}", **shown)

@@ -52,7 +52,14 @@ class SweepProgress:
 
     def update(self, progress: Progress) -> None:
         """Show how far the measurement has come."""
-        counts = f"{progress.kernels} kernels, {progress.networks} networks"
+        counts = (
+            f"{progress.kernels} kernels in {progress.networks} networks, "
+            f"{progress.kernels_per_second:.0f} a second"
+        )
+        if progress.grade:
+            counts += f", noise {progress.grade}"
+        if progress.failures:
+            counts += f", {progress.failures} failed"
         if self._bar is not None:
             self._bar.update(self._task, completed=progress.done_fraction, counts=counts)
         elif monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:

@@ -15,10 +15,21 @@ ALLOCATOR_SETTINGS = {
 }
 
 _CPU_INFO = Path("/proc/cpuinfo")
-_GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+_FREQUENCY = Path("/sys/devices/system/cpu/cpu0/cpufreq")
+_GOVERNOR = _FREQUENCY / "scaling_governor"
+_CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+_CACHE_KINDS = {"Data": "d", "Instruction": "i"}
 
 # Facts that two tables must share before they may be merged.
-IDENTITY = ("cpu", "cores", "runtime", "threads", "dtype", "allocator")
+IDENTITY = (
+    "cpu", "cores", "caches", "instructions", "governor", "virtualised", "runtime",
+    "threads", "dtype", "allocator",
+)  # fmt: skip
+# Which of a CPU's instructions decide what kernels a runtime picks, as Linux names them.
+_INSTRUCTIONS = (
+    "avx2", "fma", "f16c", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "avx_vnni",
+    "amx_tile", "amx_int8", "amx_bf16", "asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve",
+)  # fmt: skip
 
 
 def describe_host() -> dict[str, str]:
@@ -29,6 +40,9 @@ def describe_host() -> dict[str, str]:
         "cpu": cpu_name(),
         "cores": str(psutil.cpu_count(logical=False) or os.cpu_count() or "unknown"),
         "usable_cores": str(len(usable_cores())),
+        "caches": _caches(),
+        "instructions": _instructions(),
+        "frequency": _frequency(),
         "memory_gb": f"{psutil.virtual_memory().total / 1e9:.1f}",
         "governor": _governor(),
         "virtualised": _virtualised(),
@@ -82,6 +96,42 @@ def usable_cores() -> list[int]:
 def cores_for(threads: int) -> list[int]:
     """Cores to pin to: the last ones, since the first serve most interrupts."""
     return usable_cores()[-threads:]
+
+
+def _caches() -> str:
+    """Size of each cache of the first core, as ``L1d 48K, L1i 32K, L2 2048K, L3 480M``."""
+    found = []
+    for folder in sorted(_CACHES.glob("index[0-9]*")):
+        try:
+            level, kind, size = (
+                (folder / name).read_text().strip() for name in ("level", "type", "size")
+            )
+        except OSError:
+            continue  # a level that this kernel does not describe
+        found.append(f"L{level}{_CACHE_KINDS.get(kind, '')} {size}")
+    return ", ".join(found) or "unknown"
+
+
+def _instructions() -> str:
+    """Those of `_INSTRUCTIONS` that the CPU has."""
+    try:
+        lines = _CPU_INFO.read_text().splitlines()
+    except OSError:
+        return "unknown"
+    listed = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    has = set(listed.partition(":")[2].split())
+    return " ".join(name for name in _INSTRUCTIONS if name in has) or "unknown"
+
+
+def _frequency() -> str:
+    """The range that the clock may take in MHz; unknown where no driver tells."""
+    try:
+        least, most = (
+            int((_FREQUENCY / f"scaling_{end}_freq").read_text()) / 1e3 for end in ("min", "max")
+        )
+    except (OSError, ValueError):
+        return "unknown"
+    return f"{least:.0f} to {most:.0f} MHz"
 
 
 def _governor() -> str:

@@ -1,20 +1,21 @@
-"""A measurement as it grows: one JSON line a network, safe against a crash at any moment."""
+"""A measurement as it grows: one JSON line a visit, safe against a crash at any moment."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from latprof.errors import MeasurementError
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class Journal:
-    """An append-only file: a header line, then a line for each network.
+    """An append-only file: a header line, then a line for each visit to a network.
 
     A line counts once it is whole: what a kill cut off is dropped when the file is next opened.
 
@@ -25,6 +26,30 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from measuring into this file meanwhile.
+
+        Raises
+        ------
+        MeasurementError
+            If one already is, or the folder cannot be written.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            file = self.path.with_suffix(".lock").open("a+")
+        except OSError as error:
+            raise self._cannot_write(error) from error
+        with file:
+            try:
+                _lock(file)
+            except OSError as error:
+                raise MeasurementError(
+                    f"another latprof is measuring into {self.path}. Wait until it has ended, or "
+                    "measure another target."
+                ) from error
+            yield  # the lock goes when the file is closed, even by a kill
 
     def start(self, header: Mapping[str, Any]) -> None:
         """Begin anew.
@@ -96,6 +121,15 @@ class Journal:
             f"cannot write {self.path}: {error.strerror or error}. What was measured before is "
             "kept; free space or set LATPROF_HOME to another folder, then add --resume."
         )
+
+
+def _lock(file: IO[str]) -> None:
+    """Take the file for this process, or raise OSError; where files cannot be locked, go on."""
+    try:
+        import fcntl
+    except ImportError:  # not a POSIX system
+        return
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _records(content: bytes) -> Iterator[dict[str, Any]]:

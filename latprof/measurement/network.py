@@ -1,22 +1,41 @@
-"""Measure one network: end to end without a profiler, and kernel by kernel with one.
+"""Measure one network: end to end without a profiler, kernel by kernel with one, and the canary.
 
-Both are measured in the same minute, in turns, so that what disturbs one disturbs the other.
+The three take turns, round after round, so that what disturbs one disturbs the others.
 """
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from time import perf_counter_ns
 
 from latprof.errors import MeasurementError
 from latprof.fusion import fuse
 from latprof.graph import Graph
-from latprof.measurement.timing import time_once_ms, warm_up
+from latprof.kernel import Kernel
+from latprof.measurement.canary import Drift, elasticity_of
+from latprof.measurement.timing import (
+    Cooler,
+    block_runs,
+    interquartile_mean,
+    interval_fraction,
+    middle_half,
+    resolution_ns,
+    time_block_ms,
+    warm_up,
+)
+from latprof.measurement.usage import Meter, Stopwatch, Usage
 from latprof.runtimes.protocol import KernelTimes, Runtime, Session, Stray
 
 Clock = Callable[[], int]
+
+ROUNDS_TO_BE_SURE = 8  # fewer medians say nothing about how sure theirs is
+# Kernels are shorter than networks, and need more runs to be known as well.
+_PLAIN, _PROFILED, _CANARY = 0.35, 0.50, 0.15
+# Beyond these a round is disturbed: share of it spent waiting for a core, times the usual canary.
+_WAITING, _SLOW_CANARY = 0.05, 1.3
 
 
 @dataclass(frozen=True)
@@ -27,23 +46,52 @@ class Effort:
     ----------
     seconds : float
         Wanted running time, warm-up and loading left out.
-    least, most : int
-        Bounds on the number of runs of each kind.
     rounds : int
-        In how many turns plain and profiled runs alternate, where there are runs enough.
+        In how many turns plain and profiled runs and the canary alternate.
+    least, most : int
+        Bounds on the runs of each kind in a round.
+    least_rounds : int
+        Are run however long they take.
+    precision : float
+        Enough once the median's confidence interval is within ± this share; 0 for never.
+    cold : bool
+        Whether caches are emptied before every timed run.
     """
 
     seconds: float
-    least: int = 10
-    most: int = 200
-    rounds: int = 5
+    rounds: int = 20
+    least: int = 1
+    most: int = 50
+    least_rounds: int = 6
+    precision: float = 0.0
+    cold: bool = False
 
-    def runs_by_round(self, run_ms: float) -> list[int]:
-        """Runs of each kind in each round, when one takes `run_ms`."""
-        wanted = int(self.seconds * 1e3 / 2 / max(run_ms, 1e-3))
-        runs = max(1, min(max(wanted, self.least), self.most))
-        rounds = min(self.rounds, runs)
-        return [runs // rounds + (turn < runs % rounds) for turn in range(rounds)]
+    def runs(self, run_ms: float, share: float) -> int:
+        """Runs of one kind in a round, when one takes `run_ms` and they get `share` of the time."""
+        wanted = int(share * self.seconds * 1e3 / self.rounds / max(run_ms, 1e-3))
+        return min(max(wanted, self.least), self.most)
+
+
+@dataclass(frozen=True)
+class Round:
+    """What was timed in one turn, in milliseconds.
+
+    Parameters
+    ----------
+    canary_ms : tuple of float
+        Empty where no canary ran.
+    plain_ms : tuple of float
+        End to end, no profiler attached.
+    profiled_ms : tuple of float
+        End to end with the profiler attached.
+    waiting_fraction : float or None
+        Share of it that the process was ready and had no core; None where nobody tells.
+    """
+
+    canary_ms: tuple[float, ...]
+    plain_ms: tuple[float, ...]
+    profiled_ms: tuple[float, ...]
+    waiting_fraction: float | None = None
 
 
 @dataclass(frozen=True)
@@ -52,23 +100,110 @@ class NetworkTimes:
 
     Parameters
     ----------
-    times_ms : tuple of float
-        End to end, no profiler attached, in the order of the runs.
-    profiled_ms : tuple of float
-        End to end with the profiler attached.
+    rounds : tuple of Round
     kernels : tuple of KernelTimes
-        Timed in the profiled runs: the first of `times_ms` in the first of `profiled_ms`.
+        Timed in the profiled runs: the first of their times in the first of `profiled_ms`.
     strays : tuple of Stray
         Launches of the runtime that belong to no kernel that fusion predicted.
     missing : tuple of str
         Predicted kernels that the runtime did not launch.
+    usage : Usage
+        What else happened meanwhile.
+    block_ms : float
+        How long the shortest timed stretch took.
     """
 
-    times_ms: tuple[float, ...]
-    profiled_ms: tuple[float, ...]
+    rounds: tuple[Round, ...]
     kernels: tuple[KernelTimes, ...]
     strays: tuple[Stray, ...] = ()
     missing: tuple[str, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+    block_ms: float = 0.0
+
+    @property
+    def times_ms(self) -> tuple[float, ...]:
+        """End to end, in the order of the runs."""
+        return tuple(ms for each in self.rounds for ms in each.plain_ms)
+
+    @property
+    def profiled_ms(self) -> tuple[float, ...]:
+        return tuple(ms for each in self.rounds for ms in each.profiled_ms)
+
+    @property
+    def canary_ms(self) -> tuple[float, ...]:
+        """The canary's median in each round; empty where none ran."""
+        return tuple(statistics.median(each.canary_ms) for each in self.rounds if each.canary_ms)
+
+    def undisturbed(self) -> NetworkTimes:
+        """Without the rounds that something else got into, if half of them are left.
+
+        That is where the process waited for a core, or the canary was far slower than usual: a
+        factor mends neither.
+        """
+        usual_ms = statistics.median(self.canary_ms) if self.canary_ms else None
+        kept = [i for i, each in enumerate(self.rounds) if not is_disturbed(each, usual_ms)]
+        if len(kept) == len(self.rounds) or len(kept) < max(2, len(self.rounds) / 2):
+            return self
+        ends = list(accumulate(len(each.profiled_ms) for each in self.rounds))
+        runs = [r for i in kept for r in range(ends[i] - len(self.rounds[i].profiled_ms), ends[i])]
+        return replace(
+            self,
+            rounds=tuple(self.rounds[i] for i in kept),
+            kernels=tuple(
+                replace(k, times_ms=tuple(k.times_ms[r] for r in runs)) for k in self.kernels
+            ),
+        )
+
+    def drift(self, reference_ms: float | None = None) -> Drift | None:
+        """How times followed the canary, and to what state to bring them; None without one.
+
+        Parameters
+        ----------
+        reference_ms : float, optional
+            The canary's time in that state; its median over these rounds if not given.
+        """
+        canary_ms = self.canary_ms
+        if not canary_ms:
+            return None
+        medians = [statistics.median(each.plain_ms) for each in self.rounds]
+        elasticity = elasticity_of(medians, canary_ms)
+        return Drift(reference_ms or statistics.median(canary_ms), elasticity)
+
+    def brought_to(self, drift: Drift | None) -> NetworkTimes:
+        """The same times as they would have been with the canary at its reference."""
+        if drift is None:
+            return self
+        factors = [drift.factor(canary_ms) for canary_ms in self.canary_ms]
+        by_run = [
+            factor
+            for factor, each in zip(factors, self.rounds, strict=True)
+            for _ in each.profiled_ms
+        ]
+        return replace(
+            self,
+            rounds=tuple(
+                replace(each, plain_ms=_times(each.plain_ms, factor),
+                        profiled_ms=_times(each.profiled_ms, factor))
+                for factor, each in zip(factors, self.rounds, strict=True)
+            ),
+            kernels=tuple(
+                replace(k, times_ms=tuple(t * f for t, f in zip(k.times_ms, by_run, strict=True)))
+                for k in self.kernels
+            ),
+        )  # fmt: skip
+
+
+def _times(values_ms: Sequence[float], factor: float) -> tuple[float, ...]:
+    return tuple(ms * factor for ms in values_ms)
+
+
+def is_disturbed(each: Round, usual_canary_ms: float | None) -> bool:
+    """Whether something else got into a round so far that no correction mends it."""
+    if (each.waiting_fraction or 0.0) > _WAITING:
+        return True
+    if usual_canary_ms is None or not each.canary_ms:
+        return False
+    return statistics.median(each.canary_ms) > _SLOW_CANARY * usual_canary_ms
 
 
 def measure_network(
@@ -78,9 +213,17 @@ def measure_network(
     threads: int,
     dtype: str = "fp32",
     effort: Effort,
+    canary: Session | None = None,
     clock_ns: Clock = perf_counter_ns,
 ) -> NetworkTimes:
     """Measure `graph` under `runtime`.
+
+    Parameters
+    ----------
+    canary : Session, optional
+        Warm, and run in every round.
+    clock_ns : callable
+        Must never go backwards.
 
     Raises
     ------
@@ -88,49 +231,107 @@ def measure_network(
         If the runtime cannot run it.
     """
     kernels = fuse(graph, runtime.name, dtype)
+    meter = Meter()
     plain, profiled = (
         runtime.open(graph, kernels, threads=threads, profiled=flag, dtype=dtype)
         for flag in (False, True)
     )
-    once_ms = min(warm_up(plain.run, clock_ns))
+    run_ms = min(warm_up(plain.run, clock_ns))
     skipped = len(warm_up(profiled.run, clock_ns))
-    times: list[float] = []
-    profiled_times: list[float] = []
-    for runs in effort.runs_by_round(once_ms):
-        times += _block(plain, runs, clock_ns)
-        profiled_times += _block(profiled, runs, clock_ns)
-    plain.finish()
-    found, strays = profiled.finish()
-    warm = tuple(replace(k, times_ms=k.times_ms[skipped:]) for k in found)
-    if any(len(k.times_ms) != len(profiled_times) for k in warm):
-        short = min(warm, key=lambda k: len(k.times_ms))
-        raise MeasurementError(
-            f"{runtime.name} reports {len(short.times_ms)} of {len(profiled_times)} runs of "
-            f"{short.kernel.name!r} in {graph.name!r}: its profile is cut short. Measure for less "
-            "time, or run another --runtime."
+    rounds: list[Round] = []
+    plain_runs, profiled_runs = effort.runs(run_ms, _PLAIN), effort.runs(run_ms, _PROFILED)
+    cooler = Cooler() if effort.cold else None
+    together = block_runs(run_ms, resolution_ns(clock_ns))
+    started, spent_s = clock_ns(), 0.0
+    while len(rounds) < effort.rounds:
+        watch = Stopwatch()
+        timed = (
+            _canary(canary, effort, clock_ns),
+            _timed(plain.run, plain_runs, together, clock_ns, cooler),
+            _timed(profiled.run, profiled_runs, 1, clock_ns, cooler),
         )
-    seen = {k.kernel.name for k in found}
+        rounds.append(Round(*timed, watch.waiting_fraction()))
+        spent_s = (clock_ns() - started) / 1e9
+        if len(rounds) >= effort.least_rounds and (
+            spent_s >= effort.seconds or _is_sure(rounds, effort.precision)
+        ):
+            break
+    plain.finish()
+    seen, strays = profiled.finish()
     return NetworkTimes(
-        times_ms=tuple(times),
-        profiled_ms=tuple(profiled_times),
-        kernels=warm,
+        rounds=tuple(rounds),
+        kernels=_warm(seen, skipped, len(rounds) * profiled_runs, graph, runtime),
         strays=tuple(replace(s, times_ms=s.times_ms[skipped:]) for s in strays),
-        missing=tuple(kernel.name for kernel in kernels if kernel.name not in seen),
+        missing=_missing(kernels, seen),
+        usage=meter.read(),
+        block_ms=run_ms * together,
     )
 
 
-def _block(session: Session, runs: int, clock_ns: Clock) -> list[float]:
-    return [time_once_ms(session.run, clock_ns) for _ in range(runs)]
+def _warm(
+    seen: Sequence[KernelTimes], skipped: int, runs: int, graph: Graph, runtime: Runtime
+) -> tuple[KernelTimes, ...]:
+    """Times of the kernels without those of the warm-up."""
+    warm = tuple(replace(k, times_ms=k.times_ms[skipped:]) for k in seen)
+    for k in warm:
+        if len(k.times_ms) != runs:
+            raise MeasurementError(
+                f"{runtime.name} reports {len(k.times_ms)} of {runs} runs of {k.kernel.name!r} in "
+                f"{graph.name!r}: its profile is cut short. Measure for less time, or run another "
+                "--runtime."
+            )
+    return warm
+
+
+def _missing(kernels: Sequence[Kernel], seen: Sequence[KernelTimes]) -> tuple[str, ...]:
+    names = {k.kernel.name for k in seen}
+    return tuple(kernel.name for kernel in kernels if kernel.name not in names)
+
+
+def _canary(canary: Session | None, effort: Effort, clock_ns: Clock) -> tuple[float, ...]:
+    """A few runs of the canary: enough for a median, and few beside the rest."""
+    if canary is None:
+        return ()
+    time_block_ms(canary.run, 1, clock_ns)  # finds the caches full of something else
+    first_ms = time_block_ms(canary.run, 1, clock_ns)
+    more = max(2, effort.runs(first_ms, _CANARY) - 2)
+    return (first_ms, *_timed(canary.run, more, 1, clock_ns))
+
+
+def _timed(
+    run: Callable[[], object],
+    times: int,
+    together: int,
+    clock_ns: Clock,
+    cooler: Cooler | None = None,
+) -> tuple[float, ...]:
+    return tuple(time_block_ms(run, together, clock_ns, cooler) for _ in range(times))
+
+
+def _is_sure(rounds: Sequence[Round], precision: float) -> bool:
+    if not precision or len(rounds) < ROUNDS_TO_BE_SURE:
+        return False
+    times = NetworkTimes(tuple(rounds), ()).undisturbed()
+    steady = times.brought_to(times.drift())
+    medians = [statistics.median(each.plain_ms) for each in steady.rounds]
+    return interval_fraction(medians) <= precision
 
 
 def typical_kernels_ms(times: NetworkTimes) -> tuple[float, ...]:
-    """Each kernel's time over the typical runs, in the order of `times.kernels`.
+    """Each kernel's time over its typical runs, in the order of `times.kernels`.
 
-    Typical are the runs in the middle half by total time. Averaging every kernel over the same
-    runs keeps the sum of the parts equal to the whole, which medians kernel by kernel do not:
-    each ignores its own slow runs, and they are different ones.
+    The mean of the middle half of a kernel's runs, which no spike that hit just this kernel moves;
+    all then scaled alike, so that their sum is that of the runs in the middle half by total time.
+    Means and medians kernel by kernel do not add up to the whole: each leaves out other runs.
+
+    Over four visits to small networks the result scatters by 3.5 %, where the kernels' means over
+    the same typical runs scatter by 5.0 %.
     """
+    if not times.kernels:
+        return ()
+    parts = [interquartile_mean(k.times_ms) for k in times.kernels]
     order = sorted(range(len(times.profiled_ms)), key=times.profiled_ms.__getitem__)
-    quarter = len(order) // 4
-    typical = order[quarter : len(order) - quarter]
-    return tuple(statistics.fmean(k.times_ms[i] for i in typical) for k in times.kernels)
+    typical = middle_half(order)
+    whole = sum(statistics.fmean(k.times_ms[i] for i in typical) for k in times.kernels)
+    scale = whole / sum(parts) if sum(parts) else 1.0
+    return tuple(part * scale for part in parts)

@@ -6,15 +6,23 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from time import perf_counter_ns
+from typing import TypeVar
 
 from latprof.errors import MeasurementError
 
 Clock = Callable[[], int]
+T = TypeVar("T")
 
 WARM_UP_RUNS = 3  # fewest
 WARM_UP_GAIN = 0.05  # still warming while a run beats the best of the three before by more
 WARM_UP_LIMIT = 30  # most: by then a run that still gets faster is noise
+
+# Four times the 32 MB that most servers' and every phone's caches hold at most for one core.
+COOLING_BYTES = 128 * 2**20
+_STEPS_IN_A_BLOCK = 100
+_READINGS = 200
 
 
 @dataclass(frozen=True)
@@ -34,11 +42,58 @@ class Summary:
         return (self.high_ms - self.low_ms) / 2 / self.latency_ms if self.latency_ms else 0.0
 
 
-def time_once_ms(run: Callable[[], object], clock_ns: Clock = perf_counter_ns) -> float:
-    """One run, timed."""
+class Cooler:
+    """Empties a core's caches by reading and writing a buffer of `COOLING_BYTES`."""
+
+    def __init__(self) -> None:
+        import numpy as np
+
+        self._buffer = np.zeros(COOLING_BYTES // 8)
+
+    def cool(self) -> None:
+        """Leave nothing in the caches that was there before."""
+        self._buffer += 1.0
+
+
+def resolution_ns(clock_ns: Clock = perf_counter_ns) -> int:
+    """Smallest step between two readings of a clock that differ."""
+    readings = [clock_ns() for _ in range(_READINGS)]
+    steps = [later - earlier for earlier, later in pairwise(readings) if later > earlier]
+    return min(steps, default=1)
+
+
+def block_runs(run_ms: float, resolution: int) -> int:
+    """How many runs to time together, so that the clock's step is < 1 % of what is timed."""
+    least_ms = _STEPS_IN_A_BLOCK * resolution / 1e6
+    return max(1, math.ceil(least_ms / max(run_ms, 1e-6)))
+
+
+def time_block_ms(
+    run: Callable[[], object],
+    runs: int = 1,
+    clock_ns: Clock = perf_counter_ns,
+    cooler: Cooler | None = None,
+) -> float:
+    """Time of one run, of `runs` timed together; alone and on cold caches with a `cooler`.
+
+    Raises
+    ------
+    MeasurementError
+        If the clock went backwards.
+    """
+    if cooler is not None:
+        cooler.cool()
+        runs = 1  # the second would find them warm
     started = clock_ns()
-    run()
-    return (clock_ns() - started) / 1e6
+    for _ in range(runs):
+        run()
+    taken_ns = clock_ns() - started
+    if taken_ns < 0:
+        raise MeasurementError(
+            f"the clock went back by {-taken_ns} ns while it timed a run, so no time can be "
+            "trusted. Only a monotonic clock can be used."
+        )
+    return taken_ns / 1e6 / runs
 
 
 def warm_up(run: Callable[[], object], clock_ns: Clock = perf_counter_ns) -> list[float]:
@@ -47,12 +102,17 @@ def warm_up(run: Callable[[], object], clock_ns: Clock = perf_counter_ns) -> lis
     The rule: at least `WARM_UP_RUNS`, then until a run gains no more than `WARM_UP_GAIN` on the
     fastest of the three before it, at most `WARM_UP_LIMIT`.
     """
-    times = [time_once_ms(run, clock_ns) for _ in range(WARM_UP_RUNS)]
+    times = [time_block_ms(run, 1, clock_ns) for _ in range(WARM_UP_RUNS)]
     while len(times) < WARM_UP_LIMIT:
-        times.append(time_once_ms(run, clock_ns))
+        times.append(time_block_ms(run, 1, clock_ns))
         if times[-1] >= (1 - WARM_UP_GAIN) * min(times[-4:-1]):
             break
     return times
+
+
+def interval_fraction(values: Sequence[float]) -> float:
+    """Half the 95 % confidence interval of the median, as a share of it."""
+    return summarize(values).uncertainty_fraction
 
 
 def summarize(times_ms: Sequence[float]) -> Summary:
@@ -82,6 +142,17 @@ def summarize(times_ms: Sequence[float]) -> Summary:
         high_ms=ordered[high],
         runs=n,
     )
+
+
+def middle_half(ordered: Sequence[T]) -> Sequence[T]:
+    """What is left of sorted values without the lowest and the highest quarter."""
+    quarter = len(ordered) // 4
+    return ordered[quarter : len(ordered) - quarter]
+
+
+def interquartile_mean(values: Sequence[float]) -> float:
+    """Mean of the middle half."""
+    return statistics.fmean(middle_half(sorted(values)))
 
 
 def quantile(ordered: Sequence[float], fraction: float) -> float:

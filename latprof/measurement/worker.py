@@ -11,14 +11,25 @@ import json
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
 from typing import IO, Any
 
 from latprof import runtimes
 from latprof.errors import LatprofError
+from latprof.fusion import fuse
 from latprof.graph import Graph
 from latprof.kernel import Kernel
-from latprof.measurement.network import Effort, NetworkTimes, measure_network
-from latprof.runtimes.protocol import KernelTimes, Stray
+from latprof.measurement.canary import canary_graph
+from latprof.measurement.headroom import check_headroom
+from latprof.measurement.network import Effort, NetworkTimes, Round, measure_network
+from latprof.measurement.timing import warm_up
+from latprof.measurement.usage import Usage
+from latprof.runtimes.protocol import KernelTimes, Session, Stray
+
+_FIRST_TO_GO = "1000"  # of all processes, when the system runs out of memory
 
 
 def main() -> None:
@@ -28,6 +39,8 @@ def main() -> None:
     os.dup2(2, 1)
     if hasattr(os, "sched_setaffinity") and os.environ.get("LATPROF_PIN"):
         os.sched_setaffinity(0, [int(core) for core in os.environ["LATPROF_PIN"].split(",")])
+    with suppress(OSError):  # only Linux knows it
+        Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_GO)
     serve(sys.stdin, answers)
 
 
@@ -48,24 +61,42 @@ def _measure(job: dict[str, Any]) -> dict[str, Any]:
     runtime = runtimes.load(job["runtime"])
     if "graph" not in job:  # a greeting: which library answers here
         return {"version": runtime.version()}
+    graph = Graph.from_dict(job["graph"])
+    check_headroom(graph)
+    threads, dtype = int(job["threads"]), str(job["dtype"])
     times = measure_network(
-        Graph.from_dict(job["graph"]),
+        graph,
         runtime,
-        threads=int(job["threads"]),
-        dtype=job["dtype"],
+        threads=threads,
+        dtype=dtype,
         effort=Effort(**job["effort"]),
+        canary=_canary(job["runtime"], threads=threads, dtype=dtype),
     )
     return to_dict(times)
+
+
+@cache
+def _canary(runtime: str, *, threads: int, dtype: str) -> Session:
+    """The canary, open and warm; it stays so as long as the process lives."""
+    graph = canary_graph()
+    session = runtimes.load(runtime).open(
+        graph, fuse(graph, runtime, dtype), threads=threads, profiled=False, dtype=dtype
+    )
+    warm_up(session.run)
+    return session
 
 
 def to_dict(times: NetworkTimes) -> dict[str, Any]:
     """Times as plain data for JSON; kernels by name, since both ends can fuse the graph."""
     return {
-        "times_ms": list(times.times_ms),
-        "profiled_ms": list(times.profiled_ms),
+        "rounds": [
+            [r.canary_ms, r.plain_ms, r.profiled_ms, r.waiting_fraction] for r in times.rounds
+        ],
         "kernels": {k.kernel.name: [k.launches, k.seen, *k.times_ms] for k in times.kernels},
         "strays": [[s.name, s.kind, *s.times_ms] for s in times.strays],
         "missing": list(times.missing),
+        "usage": asdict(times.usage),
+        "block_ms": times.block_ms,
     }
 
 
@@ -73,8 +104,10 @@ def from_dict(data: dict[str, Any], kernels: Iterable[Kernel]) -> NetworkTimes:
     """Read what `to_dict` wrote, given the kernels of the same graph."""
     by_name = {kernel.name: kernel for kernel in kernels}
     return NetworkTimes(
-        times_ms=tuple(data["times_ms"]),
-        profiled_ms=tuple(data["profiled_ms"]),
+        rounds=tuple(
+            Round(tuple(canary), tuple(plain), tuple(profiled), waiting)
+            for canary, plain, profiled, waiting in data["rounds"]
+        ),
         kernels=tuple(
             KernelTimes(by_name[name], tuple(times), int(launches), tuple(seen))
             for name, (launches, seen, *times) in data["kernels"].items()
@@ -82,4 +115,6 @@ def from_dict(data: dict[str, Any], kernels: Iterable[Kernel]) -> NetworkTimes:
         ),
         strays=tuple(Stray(name, kind, tuple(ts)) for name, kind, *ts in data["strays"]),
         missing=tuple(data["missing"]),
+        usage=Usage(**data["usage"]),
+        block_ms=float(data["block_ms"]),
     )

@@ -7,6 +7,7 @@ drawn as a trained network would hold them, the same for the same tensor every t
 from __future__ import annotations
 
 import zlib
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ NUMPY_DTYPES = {
 
 # Nothing drawn is closer to zero than this share of its standard deviation.
 _SMALLEST_SHARE = 1e-3
+_POOL = 1_048_583  # a prime: tensors of round sizes do not repeat each other
 _NORM_SCALES = (1, 4)  # where a norm takes its scale and its variance
 
 
@@ -86,9 +88,33 @@ def weight_values(tensor: Tensor, *, positive: bool = False) -> np.ndarray[Any, 
         return _shaped(generator.uniform(0.5, 1.5, size=tensor.shape), tensor)
     fan_in = max(1, tensor.elements // max(1, tensor.shape[0] if tensor.shape else 1))
     deviation = (2.0 / fan_in) ** 0.5 if len(tensor.shape) > 1 else 0.1
-    drawn = generator.standard_normal(size=tensor.shape, dtype=np.float32) * np.float32(deviation)
-    least = max(_SMALLEST_SHARE * deviation, float(np.finfo(dtype).smallest_normal))
-    return _shaped(np.copysign(np.maximum(np.abs(drawn), np.float32(least)), drawn), tensor)
+    drawn = _normals(tensor) * np.float32(deviation)
+    least = np.float32(np.finfo(dtype).smallest_normal)
+    if least > _SMALLEST_SHARE * deviation:  # half floats run out sooner
+        drawn = np.copysign(np.maximum(np.abs(drawn), least), drawn)
+    return _shaped(drawn, tensor)
+
+
+@cache
+def _pool() -> np.ndarray[Any, Any]:
+    """Normal numbers, none closer to zero than `_SMALLEST_SHARE`."""
+    drawn = np.random.default_rng(0).standard_normal(_POOL, dtype=np.float32)
+    return np.copysign(np.maximum(np.abs(drawn), np.float32(_SMALLEST_SHARE)), drawn)
+
+
+def _normals(tensor: Tensor) -> np.ndarray[Any, Any]:
+    """As many normal numbers as `tensor` has, from a place in the pool that its name chooses.
+
+    Drawing anew for each tensor took most of the time that opening a small network does.
+    """
+    start = zlib.crc32(tensor.name.encode()) % _POOL
+    found = np.empty(tensor.elements, dtype=np.float32)
+    filled = 0
+    while filled < len(found):
+        part = _pool()[start : start + len(found) - filled]
+        found[filled : filled + len(part)] = part
+        filled, start = filled + len(part), 0
+    return found
 
 
 def input_values(tensor: Tensor) -> np.ndarray[Any, Any]:

@@ -11,6 +11,8 @@ from latprof.kernel import Kernel
 Kind = Literal["text", "integer", "number", "flag"]
 
 LEVELS = ("kernel", "model")
+GRADES = ("A", "B", "C", "D", "F")
+WORDS = {"level": LEVELS, "grade": GRADES}  # columns that hold one of a few words
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,14 @@ COLUMNS: tuple[Column, ...] = (
     Column("launches", "integer", meaning="launches the profiler saw", least=0),
     Column("latency_ms", "number", "ms", "typical time, profiling cost removed", above=0),
     Column("spread_fraction", "number", "", "(p90 − p10) / latency", least=0),
+    Column(
+        "uncertainty_fraction",
+        "number",
+        "",
+        "half the 95 % confidence interval of the typical time, from visit to visit",
+        least=0,
+    ),
     Column("runs", "integer", meaning="timed runs", least=1),
+    Column("grade", "text", meaning="A to F: how far to trust it, by its uncertainty"),
 )
 BY_NAME = {column.name: column for column in COLUMNS}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from latprof.errors import TableError, UnknownName
 from latprof.home import checked_name, home, write_atomically
-from latprof.tables.columns import BY_NAME, COLUMNS, LEVELS
+from latprof.tables.columns import BY_NAME, COLUMNS, WORDS
 from latprof.tables.target import split_device
 
 if TYPE_CHECKING:
@@ -235,8 +235,10 @@ def _typed(cells: pd.Series[Any], name: str, where: str) -> pd.Series[Any]:
 
     column = BY_NAME[name]
     if column.kind == "text":
-        if name == "level":
-            _refuse(cells, ~cells.isin(LEVELS), name, where, f"one of {', '.join(LEVELS)}")
+        if name in WORDS:
+            _refuse(
+                cells, ~cells.isin(WORDS[name]), name, where, f"one of {', '.join(WORDS[name])}"
+            )
         return cells
     if column.kind == "flag":
         _refuse(cells, ~cells.isin(["0", "1"]), name, where, "0 or 1")
