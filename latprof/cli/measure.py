@@ -42,7 +42,7 @@ def measure(
     from latprof.cli.progress import SweepProgress
     from latprof.measurement.sweep import sweep
     from latprof.profiling import target_of
-    from latprof.tables import HOST
+    from latprof.tables import HOST, read_facts
 
     target = target_of(runtime, threads=threads, dtype=dtype)
     with SweepProgress(f"measuring {HOST}/{target.name}") as shown:
@@ -67,5 +67,7 @@ def measure(
         f"{progress.seconds_used:.0f} s of measuring"
         + (f"; {progress.failures} networks failed" if progress.failures else "")
     )
+    facts = read_facts(HOST)["targets"][target.name]
+    click.echo(f"grade {facts['grade']}" + "".join(f"\n  {r}" for r in facts["grade_reasons"]))
     click.echo(f"table: {path}")
     click.echo(f"next: latprof fit {HOST}/{target.name}")
