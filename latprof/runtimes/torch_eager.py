@@ -12,12 +12,12 @@ from typing import Any
 
 import torch
 
-from latprof.errors import MeasurementError, UnsupportedOp
+from latprof.errors import MeasurementError
 from latprof.graph import Call, Graph
 from latprof.kernel import Kernel
 from latprof.runtimes.protocol import KernelTimes, Observed, Stray
-from latprof.runtimes.torch_calls import CALLS
-from latprof.runtimes.weights import check_dtypes, input_values, norm_scales, weight_values
+from latprof.runtimes.torch_module import check_graph, function_of
+from latprof.runtimes.weights import input_values, norm_scales, weight_values
 
 Run = Callable[[list[Any]], Any]
 
@@ -28,14 +28,7 @@ class TorchEagerSession:
     def __init__(
         self, graph: Graph, kernels: Sequence[Kernel], *, threads: int, profiled: bool
     ) -> None:
-        unknown = sorted({node.op for node in graph.nodes} - CALLS.keys())
-        if unknown:
-            raise UnsupportedOp(
-                f"{graph.name!r} uses {', '.join(unknown)}, which latprof cannot yet run under "
-                "PyTorch. `latprof predict` still answers, with a bound for these; to measure, "
-                "replace them or run another --runtime."
-            )
-        check_dtypes(graph, "PyTorch")
+        check_graph(graph)
         torch.set_num_threads(threads)
         self._graph_name = graph.name
         self._kernels = {kernel.nodes[0]: kernel for kernel in kernels} if profiled else {}
@@ -100,13 +93,7 @@ def _freed(call: Call, last: dict[str, str], kept: set[str]) -> list[str]:
 
 
 def _step(call: Call, slots: dict[str, int], freed: list[int]) -> Run:
-    try:
-        function = CALLS[call.node.op](call)
-    except (KeyError, ValueError, TypeError, IndexError) as error:
-        raise UnsupportedOp(
-            f"node {call.node.name!r} ({call.node.op}) cannot be run under PyTorch with the "
-            f"settings {dict(call.attributes)}: {error!r}. Run another --runtime."
-        ) from error
+    function = function_of(call)
     taken = [slots[tensor.name] if tensor else -1 for tensor in call.inputs]
     given = [slots[tensor.name] for tensor in call.outputs]
 
