@@ -6,83 +6,149 @@ would be when Python leaves a module's forward.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from time import perf_counter_ns
 from typing import Any
 
 import torch
 
-from latprof.errors import MeasurementError
+from latprof.errors import MeasurementError, UnsupportedOp
 from latprof.graph import Call, Graph
 from latprof.kernel import Kernel
 from latprof.runtimes.protocol import KernelTimes, Observed, Stray
-from latprof.runtimes.torch_module import check_graph, function_of
+from latprof.runtimes.torch_module import TORCH_DTYPES, as_dtype, check_graph, function_of
 from latprof.runtimes.weights import input_values, norm_scales, weight_values
 
 Run = Callable[[list[Any]], Any]
 
 
-class TorchEagerSession:
-    """The calls of a graph, ready to run one after another."""
+class Line:
+    """The calls of a graph, ready to run one after another.
 
-    def __init__(
-        self, graph: Graph, kernels: Sequence[Kernel], *, threads: int, profiled: bool
-    ) -> None:
+    Parameters
+    ----------
+    graph : Graph
+    float_dtype : torch.dtype
+        In what every float32 number is kept and computed.
+    device : str
+        Where PyTorch keeps them.
+
+    Raises
+    ------
+    UnsupportedOp
+        If PyTorch lacks one of the operators, or lacks it in that dtype.
+    """
+
+    def __init__(self, graph: Graph, float_dtype: torch.dtype, device: str = "cpu") -> None:
         check_graph(graph)
-        torch.set_num_threads(threads)
-        self._graph_name = graph.name
-        self._kernels = {kernel.nodes[0]: kernel for kernel in kernels} if profiled else {}
-        self._profiled = profiled
+        self.graph_name = graph.name
         slots = {name: index for index, name in enumerate(graph.tensors)}
-        self._values: list[Any] = [None] * len(slots)
+        self.values: list[Any] = [None] * len(slots)
         positive = norm_scales(graph)
         for name, tensor in graph.tensors.items():
             if tensor.is_weight:
                 drawn = weight_values(tensor, positive=name in positive)
-                self._values[slots[name]] = torch.from_numpy(drawn)
-        for name in graph.inputs:
-            self._values[slots[name]] = torch.from_numpy(input_values(graph.tensors[name]))
+            elif name in graph.inputs:
+                drawn = input_values(tensor)
+            else:
+                continue
+            kept = as_dtype(torch.from_numpy(drawn), float_dtype)
+            self.values[slots[name]] = kept.to(device)
         last = {name: node.name for node in graph.nodes for name in node.inputs if name}
-        kept = {*graph.outputs, *graph.inputs}
-        self._steps = [
-            _step(call, slots, [slots[n] for n in _freed(call, last, kept)]) for call in graph.calls
+        kept_names = {*graph.outputs, *graph.inputs}
+        self.steps = [
+            _step(call, slots, [slots[n] for n in _freed(call, last, kept_names)], float_dtype)
+            for call in graph.calls
         ]
         self._outputs = [slots[name] for name in dict.fromkeys(graph.outputs)]
         # An identity is no launch; there is nothing to tell of it.
-        self._names = [c.node.name if c.node.op != "identity" else "" for c in graph.calls]
-        self._times_ns: list[list[int]] = [[] for _ in self._steps]
+        self.names = [c.node.name if c.node.op != "identity" else "" for c in graph.calls]
+        if float_dtype is not torch.float32:
+            self._try_out(graph, float_dtype)
 
     def run(self) -> tuple[Any, ...]:
-        values = self._values
+        """Run it once; its distinct outputs."""
+        values = self.values
+        with torch.inference_mode(), self.failing():
+            for step in self.steps:
+                step(values)
+        return self.outputs()
+
+    def outputs(self) -> tuple[Any, ...]:
+        """What the last run gave."""
+        return tuple(self.values[slot] for slot in self._outputs)
+
+    @contextmanager
+    def failing(self) -> Iterator[None]:
+        """What PyTorch cannot run becomes an error of ours."""
         try:
-            with torch.inference_mode():
-                if self._profiled:
-                    for step, times in zip(self._steps, self._times_ns, strict=True):
-                        started = perf_counter_ns()
-                        step(values)
-                        times.append(perf_counter_ns() - started)
-                else:
-                    for step in self._steps:
-                        step(values)
+            yield
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
             said = (str(error).splitlines() or [""])[0][:300].rstrip(". ")
             raise MeasurementError(
-                f"PyTorch cannot run {self._graph_name!r}: {said}. Try another --runtime, or "
+                f"PyTorch cannot run {self.graph_name!r}: {said}. Try another --runtime, or "
                 "predict instead of measuring."
             ) from error
-        return tuple(values[slot] for slot in self._outputs)
+
+    def _try_out(self, graph: Graph, float_dtype: torch.dtype) -> None:
+        """Learn which operator PyTorch lacks in a dtype: only running it tells."""
+        with torch.inference_mode():
+            for step, call in zip(self.steps, graph.calls, strict=True):
+                try:
+                    step(self.values)
+                except (RuntimeError, NotImplementedError) as error:
+                    said = (str(error).splitlines() or [""])[0][:300].rstrip(". ")
+                    raise UnsupportedOp(
+                        f"node {call.node.name!r} ({call.node.op}) does not run in "
+                        f"{str(float_dtype).removeprefix('torch.')} under PyTorch: {said}. Pass "
+                        "--dtype fp32, or another --runtime."
+                    ) from error
+
+
+class TorchEagerSession:
+    """A line of calls on the CPU; profiled, each is timed in every run."""
+
+    def __init__(
+        self, graph: Graph, kernels: Sequence[Kernel], *, threads: int, profiled: bool, dtype: str
+    ) -> None:
+        torch.set_num_threads(threads)
+        self._line = Line(graph, TORCH_DTYPES[dtype])
+        self._kernels = {kernel.nodes[0]: kernel for kernel in kernels} if profiled else {}
+        self._profiled = profiled
+        self._times_ns: list[list[int]] = [[] for _ in self._line.steps]
+
+    def run(self) -> tuple[Any, ...]:
+        if not self._profiled:
+            return self._line.run()
+        values = self._line.values
+        with torch.inference_mode(), self._line.failing():
+            for step, times in zip(self._line.steps, self._times_ns, strict=True):
+                started = perf_counter_ns()
+                step(values)
+                times.append(perf_counter_ns() - started)
+        return self._line.outputs()
 
     def finish(self) -> Observed:
-        found: list[KernelTimes] = []
-        strays: list[Stray] = []
-        for name, times_ns in zip(self._names, self._times_ns, strict=True):
-            times_ms = tuple(t / 1e6 for t in times_ns)
-            if name in self._kernels:
-                found.append(KernelTimes(self._kernels[name], times_ms, seen=(name,)))
-            elif self._profiled and name:
-                strays.append(Stray(name, "call", times_ms))
-        self._values.clear()
-        return Observed(tuple(found), tuple(strays))
+        times_ms = [tuple(t / 1e6 for t in times_ns) for times_ns in self._times_ns]
+        self._line.values.clear()
+        if not self._profiled:
+            return Observed()
+        return observed(self._line.names, times_ms, self._kernels)
+
+
+def observed(
+    names: Sequence[str], times_ms: Sequence[tuple[float, ...]], kernels: Mapping[str, Kernel]
+) -> Observed:
+    """Times of calls, laid beside the kernels that were foreseen for their nodes."""
+    found: list[KernelTimes] = []
+    strays: list[Stray] = []
+    for name, times in zip(names, times_ms, strict=True):
+        if name in kernels:
+            found.append(KernelTimes(kernels[name], times, seen=(name,)))
+        elif name:
+            strays.append(Stray(name, "call", times))
+    return Observed(tuple(found), tuple(strays))
 
 
 def _freed(call: Call, last: dict[str, str], kept: set[str]) -> list[str]:
@@ -92,8 +158,8 @@ def _freed(call: Call, last: dict[str, str], kept: set[str]) -> list[str]:
     return sorted((read | never_read) - kept)
 
 
-def _step(call: Call, slots: dict[str, int], freed: list[int]) -> Run:
-    function = function_of(call)
+def _step(call: Call, slots: dict[str, int], freed: list[int], float_dtype: torch.dtype) -> Run:
+    function = function_of(call, float_dtype)
     taken = [slots[tensor.name] if tensor else -1 for tensor in call.inputs]
     given = [slots[tensor.name] for tensor in call.outputs]
 
@@ -127,7 +193,7 @@ class TorchEager:
         profiled: bool,
         dtype: str = "fp32",
     ) -> TorchEagerSession:
-        return TorchEagerSession(graph, kernels, threads=threads, profiled=profiled)
+        return TorchEagerSession(graph, kernels, threads=threads, profiled=profiled, dtype=dtype)
 
 
 RUNTIME = TorchEager()

@@ -13,6 +13,14 @@ from latprof.graph import Call, Graph, Node
 from latprof.runtimes.torch_calls import CALLS
 from latprof.runtimes.weights import check_dtypes, input_values, norm_scales, weight_values
 
+# As a target says it → in what float32 numbers are kept.
+TORCH_DTYPES = {
+    "fp32": torch.float32,
+    "tf32": torch.float32,
+    "fp16": torch.float16,
+    "bf16": torch.bfloat16,
+}
+
 
 class Step(nn.Module):
     """One call of a graph.
