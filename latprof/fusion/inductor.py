@@ -25,8 +25,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from latprof.fusion.dtypes import DTYPE_NAMES, in_dtype
 from latprof.fusion.launches import Launch, LaunchList, kernel_of
-from latprof.graph import Call, Graph, Tensor
+from latprof.graph import Call, Graph, Shape, Tensor
 from latprof.kernel import Kernel
 from latprof.ops import OPS
 
@@ -47,6 +48,7 @@ _KEEPS_A_MAP = frozenset({"softmax", "log_softmax", "layer_norm", "group_norm", 
 _HEAVY = frozenset({"sigmoid", "silu", "exp", "softmax", "log_softmax", "mish", "softplus"})
 # What moves ahead of a concatenation.
 _SINKS = ("relu", "tanh")
+_SHORT = 8  # numbers; graph.py (`get_attr`) writes constants up to this long into the code
 _WINDOW = 25  # elements; a pool over more goes to the library (lowering.py: max_pool2d, avg_pool2d)
 
 
@@ -77,21 +79,35 @@ def fuse(graph: Graph, dtype: str = "fp32") -> tuple[Kernel, ...]:
     return tuple(_Lowering(graph, launches).run())
 
 
+def fuse_for_gpu(graph: Graph, dtype: str = "fp32") -> tuple[Kernel, ...]:
+    """The same for CUDA, where nothing but a norm joins a library's convolution.
+
+    Not checked on a GPU. Loops between two library calls may be several kernels there; they are
+    foreseen as one, and their times are added up.
+    """
+    launches = LaunchList(in_dtype(graph, DTYPE_NAMES[dtype]))
+    for launch in launches.all:
+        if launch.main.node.op in _CONVS:
+            _fold(launches, launch)
+    return tuple(_Lowering(launches.graph, launches).run())
+
+
 def _fold(launches: LaunchList, conv: Launch) -> None:
     while (after := launches.sole_reader(conv)) is not None:
         inputs, op = after.main.inputs, after.main.node.op
-        channels = conv.calls[-1].outputs[0].shape[1]
+        shape = conv.calls[-1].outputs[0].shape
         constant = len(after.main.activations) == 1 and any(
-            t is not None and t.is_weight and _by_channel(t, channels) for t in inputs
+            t is not None and t.is_weight and _by_channel(t, len(shape), shape[1]) for t in inputs
         )
         if op != "batch_norm" and not (op in ("add", "sub", "mul", "div") and constant):
             return
         launches.absorb(conv, after)
 
 
-def _by_channel(tensor: Tensor, channels: int) -> bool:
+def _by_channel(tensor: Tensor, rank: int, channels: int) -> bool:
+    """Whether a constant folds: one number, or one a channel and written with every axis."""
     wide = [size for size in tensor.shape if size != 1]
-    return not wide or wide == [channels]
+    return not wide or (len(tensor.shape) == rank and wide == [channels] and tensor.shape[0] == 1)
 
 
 def _join(launches: LaunchList, conv: Launch) -> None:
@@ -157,6 +173,7 @@ class _Lowering:
                 self._lower(call)
         for name in dict.fromkeys(self.graph.outputs):
             self._store(name)
+            self._give_back(name)
         found = [part if isinstance(part, Launch) else part.launch() for part in self.run_order]
         return [
             kernel_of(part) if isinstance(part, Launch) else part
@@ -164,14 +181,28 @@ class _Lowering:
             if part is not None
         ]
 
+    def _give_back(self, name: str) -> None:
+        """Outputs are promised in the order that eager would give: channels first."""
+        part = self.run_order[self.place.get(name, 0)]
+        if not isinstance(part, Launch) or part.main.node.op not in _CONVS:
+            return
+        if _has_two_orders(part.main.outputs[0].shape):
+            self.loops.service(part.main, "reorder_output")
+
     def _call_library(self, launch: Launch) -> None:
         main = launch.main
         for name in launch.inputs:
             self._store(name)
-            if name in self.graph.inputs and main.node.op in _CONVS and _has_two_orders(main):
+            if (
+                name in self.graph.inputs
+                and main.node.op in _CONVS
+                and _has_two_orders(main.input(0).shape)
+            ):
                 self.loops.service(main, "reorder")
             elif not self._value(name).plain:
                 self.loops.service(main, "copy")
+        if main.node.op in _CONVS and _has_short_bias(launch):
+            self.loops.service(main, "bias")
         # A kernel of loops is told apart by its layout.
         launch.layout = "nhwc" if main.node.op in _CONVS else "nchw"
         self.run_order.append(launch)
@@ -296,7 +327,8 @@ class _Loops:
 
 def _service(call: Call, kind: str) -> Kernel:
     """Loops that compute no node of their own: a reorder, a copy, or the bias of a product."""
-    tensor = call.outputs[0] if kind == "bias" else call.input(0)
+    before = kind in ("reorder", "copy")
+    tensor = call.input(0) if before else call.outputs[0]
     shape = tensor.shape if len(tensor.shape) == 4 else (1, tensor.shape[-1], 1, 1)
     return Kernel(
         name=f"{call.node.name}/{kind}",
@@ -333,7 +365,14 @@ def _is_global_pool(call: Call) -> bool:
     return call.node.op.startswith("adaptive_") and all(size == 1 for size in sizes)
 
 
-def _has_two_orders(conv: Call) -> bool:
+def _has_two_orders(shape: Shape) -> bool:
     """Whether channels last is another order than channels first."""
-    shape = conv.input(0).shape
-    return shape[1] > 1 and any(size > 1 for size in shape[2:])
+    return len(shape) > 3 and shape[1] > 1 and any(size > 1 for size in shape[2:])
+
+
+def _has_short_bias(conv: Launch) -> bool:
+    """A bias of a few numbers is written into the code, and so computed in every run."""
+    main = conv.main
+    biased = len(main.inputs) > 2 and main.inputs[2] is not None
+    folded = any(call.node.op in ("batch_norm", "add", "sub") for call in conv.calls[1:])
+    return main.outputs[0].shape[1] <= _SHORT and (biased or folded)

@@ -27,7 +27,13 @@ _STEP = re.compile(r"steps\.(\d+)")
 class Compiled:
     """A graph as inductor compiled it, and the wrapper it runs."""
 
-    def __init__(self, graph: Graph, threads: int) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        threads: int,
+        float_dtype: torch.dtype = torch.float32,
+        device: str = "cpu",
+    ) -> None:
         from torch._inductor import config
         from torch._inductor.codecache import PyCodeCache
         from torch._inductor.compile_fx import compile_fx
@@ -46,9 +52,9 @@ class Compiled:
         torch.set_num_threads(threads)
         # Code for one number of threads is not code for another, and the cache does not tell.
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(home() / "inductor" / f"threads-{threads}")
-        torch._dynamo.reset()  # type: ignore[no-untyped-call]  # it keeps a few versions of a forward, no more
-        module = GraphModule(graph)
-        self._inputs = module.example_inputs()
+        torch._dynamo.reset()  # it takes no more than a few versions of one forward
+        module = GraphModule(graph, float_dtype).to(device)
+        self._inputs = tuple(x.to(device) for x in module.example_inputs())
         self._run: Callable[..., Any] = torch.compile(module, backend=backend, fullgraph=True)
         before = len(PyCodeCache.modules)
         # No workers that linger: they would run beside what is timed.
@@ -77,7 +83,7 @@ class TorchCompileSession:
     ) -> None:
         self._graph, self._compiled, self._kernels = graph, compiled, kernels
         self._profiled = profiled
-        self._laps: list[tuple[int, ...]] = []
+        self._laps: list[tuple[float, ...]] = []
 
     def run(self) -> tuple[Any, ...]:
         try:
@@ -85,7 +91,7 @@ class TorchCompileSession:
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
             raise _cannot("run", self._graph, error) from error
         if self._profiled:
-            self._laps.append(self._compiled.wrapper.laps())
+            self._laps.append(self._compiled.wrapper.laps_ms())
         return tuple(outputs)
 
     def finish(self) -> Observed:

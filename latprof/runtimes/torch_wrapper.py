@@ -14,8 +14,9 @@ running order).
 from __future__ import annotations
 
 import ast
+import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter_ns
@@ -27,7 +28,7 @@ from latprof.kernel import Kernel
 from latprof.runtimes.protocol import KernelTimes, Observed, Stray
 
 _LIBRARIES = ("extern_kernels.", "torch.ops.", "aten.", "inductor_ops.", "_quantized.")
-_FUSED = "cpp_fused"
+_FUSED = ("cpp_fused", "triton_")
 _SOURCES = re.compile(r"#.*Source Nodes: \[([^\]]*)\]")
 
 
@@ -60,6 +61,10 @@ class Clocked:
     plain: CodeType
     timed: CodeType
     ticks: list[int] = field(default_factory=list)
+    tick: Callable[[], None] = field(init=False)  # called before the first launch and behind each
+
+    def __post_init__(self) -> None:
+        self.tick = lambda: self.ticks.append(perf_counter_ns())
 
     def switch(self, timed: bool) -> None:
         """Have the next runs timed or not."""
@@ -67,10 +72,10 @@ class Clocked:
         if self.function.__code__ is not wanted:
             self.function.__code__ = wanted
 
-    def laps(self) -> tuple[int, ...]:
-        """Nanoseconds of each launch in the last run."""
+    def laps_ms(self) -> tuple[float, ...]:
+        """Milliseconds of each launch in the last run."""
         ticks = self.ticks
-        laps = tuple(after - before for before, after in zip(ticks, ticks[1:], strict=False))
+        laps = tuple((after - before) / 1e6 for before, after in itertools.pairwise(ticks))
         ticks.clear()
         return laps
 
@@ -82,8 +87,7 @@ def clocked(module: ModuleType) -> Clocked:
     source = Path(str(module.__file__)).read_text(encoding="utf-8")
     launches, timed = instrument(source, str(module.__file__))
     found = Clocked(function, launches, function.__code__, timed)
-    function.__globals__["_latprof_tick"] = found.ticks.append
-    function.__globals__["_latprof_now"] = perf_counter_ns
+    function.__globals__["_latprof_tick"] = lambda: found.tick()
     return found
 
 
@@ -107,31 +111,38 @@ def instrument(source: str, file: str = "wrapper") -> tuple[tuple[WrapperLaunch,
         )
     call, lines = calls[-1], source.splitlines()
     launches: list[WrapperLaunch] = []
-    body: list[ast.stmt] = [_tick()]
     last_line = call.lineno
-    for statement in call.body:
-        body.append(statement)
-        name = _launched(statement)
-        if name:
-            above = lines[last_line : statement.lineno - 1]
-            fused = name.startswith(_FUSED)
-            launches.append(WrapperLaunch(name, fused, () if fused else _sources(above)))
-            body.append(_tick())
-            last_line = statement.end_lineno or statement.lineno
+
+    def with_ticks(statements: Sequence[ast.stmt]) -> list[ast.stmt]:
+        nonlocal last_line
+        body: list[ast.stmt] = []
+        for statement in statements:
+            body.append(statement)
+            if isinstance(statement, ast.With):  # on a GPU: the device that is current inside
+                statement.body = with_ticks(statement.body)
+            name = _launched(statement)
+            if name:
+                above = lines[last_line : statement.lineno - 1]
+                fused = name.startswith(_FUSED)
+                launches.append(WrapperLaunch(name, fused, () if fused else _sources(above)))
+                body.append(_tick())
+                last_line = statement.end_lineno or statement.lineno
+        return body
+
+    call.body = [_tick(), *with_ticks(call.body)]
     if not launches:
         raise MeasurementError(
             "the program that inductor wrote launches nothing: the network is all constants or "
             "views. There is nothing to measure."
         )
-    call.body = body
     alone = ast.fix_missing_locations(ast.Module([call], []))
     found: dict[str, Any] = {}
-    exec(compile(alone, file, "exec"), found)  # noqa: S102 (what inductor wrote, for us to run)
+    exec(compile(alone, file, "exec"), found)
     return tuple(launches), found["call"].__code__
 
 
 def _tick() -> ast.stmt:
-    return ast.parse("_latprof_tick(_latprof_now())").body[0]
+    return ast.parse("_latprof_tick()").body[0]
 
 
 def _launched(statement: ast.stmt) -> str:
@@ -141,7 +152,7 @@ def _launched(statement: ast.stmt) -> str:
     ):
         return ""
     name = ast.unparse(statement.value.func)
-    return name if name.startswith((_FUSED, *_LIBRARIES)) else ""
+    return name if name.startswith((*_FUSED, *_LIBRARIES)) else ""
 
 
 def _sources(comments: Sequence[str]) -> tuple[str, ...]:
@@ -151,7 +162,7 @@ def _sources(comments: Sequence[str]) -> tuple[str, ...]:
 
 def kernel_times(
     launches: Sequence[WrapperLaunch],
-    laps_ns: Sequence[Sequence[int]],
+    laps_ms: Sequence[Sequence[float]],
     node_of: Mapping[str, str],
     kernels: Sequence[Kernel],
 ) -> Observed:
@@ -161,12 +172,13 @@ def kernel_times(
     of their own; they are the kernel of loops foreseen behind the same operator.
     """
     foreseen: dict[tuple[str, bool], Kernel] = {}
-    behind, after = "", {}
+    after: dict[str, str] = {}
+    behind = ""
     for kernel in kernels:
         if kernel.layout != LOOPS:
             after[behind] = behind = _said(kernel)
         foreseen[behind, kernel.layout == LOOPS] = kernel
-    found: list[KernelTimes] = []
+    found: dict[str, KernelTimes] = {}
     strays: list[Stray] = []
     behind = ""
     for index, launch in enumerate(launches):
@@ -174,13 +186,18 @@ def kernel_times(
             named = launch.sources[-1] if launch.sources else ""
             # Of an operation that inductor put there itself, nothing but its place is known.
             behind = node_of.get(named, after.get(behind, ""))
-        times_ms = tuple(laps[index] / 1e6 for laps in laps_ns)
-        kernel_found = foreseen.pop((behind, launch.fused), None)
-        if kernel_found is None:
+        times_ms = tuple(laps[index] for laps in laps_ms)
+        predicted = foreseen.get((behind, launch.fused))
+        before = found.get(predicted.name) if predicted else None
+        if predicted is None or (before and not launch.fused):
             strays.append(Stray(behind or launch.name, launch.name, times_ms))
-        else:
-            found.append(KernelTimes(kernel_found, times_ms, seen=(launch.name,)))
-    return Observed(tuple(found), tuple(strays))
+        elif before is None:
+            found[predicted.name] = KernelTimes(predicted, times_ms, seen=(launch.name,))
+        else:  # a GPU runs loops between two library calls as several kernels
+            both = tuple(a + b for a, b in zip(before.times_ms, times_ms, strict=True))
+            seen = (*before.seen, launch.name)
+            found[predicted.name] = KernelTimes(predicted, both, before.launches + 1, seen)
+    return Observed(tuple(found.values()), tuple(strays))
 
 
 def _said(kernel: Kernel) -> str:
