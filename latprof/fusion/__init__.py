@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from latprof.errors import UnknownName
-from latprof.fusion import eager, onnxruntime
+from latprof.fusion import eager, inductor, onnxruntime
 from latprof.graph import Graph
 from latprof.kernel import Kernel
 
@@ -16,7 +16,14 @@ class Fuse(Protocol):
     def __call__(self, graph: Graph, dtype: str = "fp32") -> tuple[Kernel, ...]: ...
 
 
-FUSIONS: dict[str, Fuse] = {"onnxruntime": onnxruntime.fuse, "torch-eager": eager.fuse}
+FUSIONS: dict[str, Fuse] = {
+    "onnxruntime": onnxruntime.fuse,
+    "torch-eager": eager.fuse,
+    "torch-compile": inductor.fuse,
+    "torch-cuda": eager.fuse,
+    "torch-cuda-compile": inductor.fuse_for_gpu,
+    "torch-cuda-graphs": eager.fuse,
+}
 
 
 def fuse(graph: Graph, runtime: str, dtype: str = "fp32") -> tuple[Kernel, ...]:

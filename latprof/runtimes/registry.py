@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING
 
 from latprof.errors import BadReference, RuntimeUnavailable, UnknownName
@@ -35,6 +37,10 @@ class Entry:
         ``cpu`` or ``gpu``.
     aliases : tuple of str
         Short forms of the name.
+    tools : tuple of str
+        Programs that it calls.
+    devices : tuple of str
+        Files of which one has to be there: what the driver of its processor makes.
     """
 
     name: str
@@ -45,12 +51,17 @@ class Entry:
     dtypes: tuple[str, ...] = ("fp32",)
     processor: str = "cpu"
     aliases: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
 
     @property
     def install(self) -> str:
         """What to type where something is missing."""
         return f'pip install "latprof[{self.extra}]"' if self.extra else "pip install latprof"
 
+
+# What NVIDIA's driver makes: on Linux, and under Windows's subsystem for it.
+_CUDA_DEVICES = ("/dev/nvidia0", "/dev/dxg")
 
 _ENTRIES = (
     Entry(
@@ -59,7 +70,23 @@ _ENTRIES = (
     ),
     Entry(
         "torch-eager", "latprof.runtimes.torch_eager", "PyTorch, operator by operator",
-        needs=("torch",), aliases=("eager", "torch"),
+        needs=("torch",), aliases=("eager", "torch"), dtypes=("fp32", "bf16", "fp16"),
+    ),
+    Entry(
+        "torch-compile", "latprof.runtimes.torch_compile", "PyTorch, compiled by inductor, CPU",
+        needs=("torch",), aliases=("inductor",), tools=("g++",),
+    ),
+    *(
+        Entry(
+            name, "latprof.runtimes." + name.replace("-", "_"), about, needs=("torch",),
+            dtypes=("fp32", "tf32", "fp16", "bf16"), processor="gpu", aliases=(alias,),
+            devices=_CUDA_DEVICES,
+        )
+        for name, alias, about in (
+            ("torch-cuda", "cuda", "PyTorch, operator by operator, CUDA"),
+            ("torch-cuda-compile", "cuda-compile", "PyTorch, compiled by inductor, CUDA"),
+            ("torch-cuda-graphs", "cuda-graphs", "PyTorch, recorded as a CUDA graph"),
+        )
     ),
 )  # fmt: skip
 RUNTIMES = {entry.name: entry for entry in _ENTRIES}
@@ -110,9 +137,17 @@ def missing(asked: str) -> str | None:
     """
     entry = RUNTIMES[runtime_name(asked)]
     lacking = [module for module in entry.needs if find_spec(module) is None]
-    if not lacking:
-        return None
-    return f"{' and '.join(lacking)} not installed: {entry.install}"
+    if lacking:
+        return f"{' and '.join(lacking)} not installed: {entry.install}"
+    tools = [tool for tool in entry.tools if which(tool) is None]
+    if tools:
+        return (
+            f"{' and '.join(tools)} not found: install a C++ compiler (on Debian: apt-get install "
+            f"{' '.join(tools)})"
+        )
+    if entry.devices and not any(Path(device).exists() for device in entry.devices):
+        return "no CUDA device: run it on a machine with an NVIDIA GPU and its driver"
+    return None
 
 
 def load(asked: str) -> Runtime:

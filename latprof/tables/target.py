@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 from latprof.errors import BadReference
 
-DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "int8": "int8"}
+# In what a target computes → in what its numbers are kept. tf32 is float32 whose products are
+# rounded to ten bits of mantissa on the way in (NVIDIA A100 white paper, 2020).
+DTYPES = {
+    "fp32": "float32",
+    "tf32": "float32",
+    "fp16": "float16",
+    "bf16": "bfloat16",
+    "int8": "int8",
+}
 _NAME = re.compile(
     r"(?P<runtime>[a-z][a-z0-9_-]*)-(?P<processor>[a-z]+)(?P<threads>([1-9][0-9]*)?)-"
     r"(?P<dtype>[a-z0-9]+)"

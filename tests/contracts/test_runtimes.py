@@ -25,7 +25,7 @@ def test_a_short_name_stands_for_a_runtime(alias):
     assert runtime_name(alias) in RUNTIMES
 
 
-@pytest.mark.parametrize("name", RUNTIMES)
+@pytest.mark.parametrize("name", [name for name in RUNTIMES if not runtimes.missing(name)])
 def test_every_launch_of_a_small_network_is_a_kernel(name, net):
     x = net.input((1, 30, 8, 8))
     y = net.add_one("relu", [net.norm(net.conv(x, 30, 3, bias=False))])
