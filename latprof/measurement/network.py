@@ -27,7 +27,7 @@ from latprof.measurement.timing import (
     warm_up,
 )
 from latprof.measurement.usage import Meter, Stopwatch, Usage
-from latprof.runtimes.protocol import KernelTimes, Runtime, Session, Stray
+from latprof.runtimes.protocol import KernelTimes, Runtime, Session, Stray, TimesItself
 
 Clock = Callable[[], int]
 
@@ -249,8 +249,8 @@ def measure_network(
         watch = Stopwatch()
         timed = (
             _canary(canary, effort, clock_ns),
-            _timed(plain.run, settling, plain_runs, together, clock_ns, cooler),
-            _timed(profiled.run, settling, profiled_runs, 1, clock_ns, cooler),
+            _timed(plain, settling, plain_runs, together, clock_ns, cooler),
+            _timed(profiled, settling, profiled_runs, 1, clock_ns, cooler),
         )
         rounds.append(Round(*timed, watch.waiting_fraction()))
         spent_s = (clock_ns() - started) / 1e9
@@ -296,7 +296,7 @@ def _canary(canary: Session | None, effort: Effort, clock_ns: Clock) -> tuple[fl
     time_block_ms(canary.run, 1, clock_ns)  # finds the caches full of something else
     first_ms = time_block_ms(canary.run, 1, clock_ns)
     more = max(2, effort.runs(first_ms, _CANARY) - 2)
-    return _timed(canary.run, 0, more, 1, clock_ns)
+    return _timed(canary, 0, more, 1, clock_ns)
 
 
 def settling_runs(run_ms: float) -> int:
@@ -309,7 +309,7 @@ def settling_runs(run_ms: float) -> int:
 
 
 def _timed(
-    run: Callable[[], object],
+    session: Session,
     settling: int,
     times: int,
     together: int,
@@ -317,8 +317,10 @@ def _timed(
     cooler: Cooler | None = None,
 ) -> tuple[float, ...]:
     for _ in range(settling):
-        run()
-    return tuple(time_block_ms(run, together, clock_ns, cooler) for _ in range(times))
+        session.run()
+    if isinstance(session, TimesItself):
+        return tuple(session.timed_run() for _ in range(times))
+    return tuple(time_block_ms(session.run, together, clock_ns, cooler) for _ in range(times))
 
 
 def _is_sure(rounds: Sequence[Round], precision: float) -> bool:

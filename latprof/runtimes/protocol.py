@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from latprof.graph import Graph
 from latprof.kernel import Kernel
@@ -80,6 +80,14 @@ class Session(Protocol):
         In running order, one time for every call of `run`. Nothing was seen unless the session
         was opened with `profiled`.
         """
+
+
+@runtime_checkable
+class TimesItself(Protocol):
+    """A session whose runs the host's clock cannot time: a GPU goes on when `run` returns."""
+
+    def timed_run(self) -> float:
+        """Run it once, as `run` does; how long it took in milliseconds."""
 
 
 class Runtime(Protocol):
