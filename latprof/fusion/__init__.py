@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from latprof.errors import UnknownName
-from latprof.fusion import eager, inductor, onnxruntime
+from latprof.fusion import eager, inductor, litert, onnxruntime
 from latprof.graph import Graph
 from latprof.kernel import Kernel
 
@@ -23,6 +23,7 @@ FUSIONS: dict[str, Fuse] = {
     "torch-cuda": eager.fuse,
     "torch-cuda-compile": inductor.fuse_for_gpu,
     "torch-cuda-graphs": eager.fuse,
+    "litert": litert.fuse,
 }
 
 

@@ -88,6 +88,11 @@ _ENTRIES = (
             ("torch-cuda-graphs", "cuda-graphs", "PyTorch, recorded as a CUDA graph"),
         )
     ),
+    Entry(
+        "litert", "latprof.runtimes.litert", "LiteRT (TensorFlow Lite) with XNNPACK",
+        needs=("ai_edge_litert", "flatbuffers"), extra="litert", dtypes=("fp32", "fp16", "int8"),
+        aliases=("tflite", "xnnpack"),
+    ),
 )  # fmt: skip
 RUNTIMES = {entry.name: entry for entry in _ENTRIES}
 ALIASES = {alias: entry.name for entry in _ENTRIES for alias in entry.aliases}

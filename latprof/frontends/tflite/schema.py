@@ -189,8 +189,9 @@ OPTIONS: Mapping[str, Options] = MappingProxyType(
         "DEPTHWISE_CONV_2D": Options(
             2,
             {
-                "padding": Field(0, "b"), "stride_w": Field(1), "stride_h": Field(2), **_fused(4),
-                "dilation_w": Field(5, default=1), "dilation_h": Field(6, default=1),
+                "padding": Field(0, "b"), "stride_w": Field(1), "stride_h": Field(2),
+                "depth_multiplier": Field(3), **_fused(4), "dilation_w": Field(5, default=1),
+                "dilation_h": Field(6, default=1),
             },
         ),
         "CONV_3D": _CONV_3D,
