@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from latprof.fusion.launches import Launch, kernel_of
-from latprof.fusion.tflite import Op, Plan, convert
+from latprof.fusion.tflite import Op, Plan, Value, convert
 from latprof.graph import Call, Graph, Node, Tensor
 from latprof.kernel import Kernel
 
@@ -43,23 +43,42 @@ def _launched(plan: Plan) -> list[Op]:
         for operand in op.inputs:
             if operand is not None:
                 readers.setdefault(operand.name, []).append(op)
+    maker = {value.name: op for op in plan.ops for value in op.outputs}
     leaving = {value.name for value in plan.outputs}
 
-    def sole_reader(op: Op) -> Op | None:
-        found = readers.get(op.outputs[0].name, [])
-        return found[0] if len(found) == 1 and op.outputs[0].name not in leaving else None
+    def is_alone(op: Op | None) -> bool:
+        """Whether what `op` gives stays inside and has one reader."""
+        name = op.outputs[0].name if op is not None else ""
+        return name not in leaving and len(readers.get(name, [])) == 1
 
-    return [op for op in plan.ops if not _joins(op, sole_reader(op))]
+    def joins(op: Op) -> bool:
+        first = op.inputs[0]
+        before = maker.get(first.name) if first is not None else None
+        if before is not None and is_alone(before) and _joins_before(op, before):
+            return True
+        return is_alone(op) and _joins_after(op, readers[op.outputs[0].name][0])
+
+    return [op for op in plan.ops if not joins(op)]
 
 
-def _joins(op: Op, after: Op | None) -> bool:
-    if after is None:
-        return False
+def _joins_after(op: Op, after: Op) -> bool:
+    """Whether `after`, which alone reads what `op` gives, does its work."""
     if op.kind == "PAD":
         return after.kind in _CONVOLUTIONS
-    if op.kind == "TRANSPOSE":
-        return False
+    if op.kind == "TRANSPOSE" and after.kind == "BATCH_MATMUL":
+        value = op.inputs[0]
+        assert isinstance(value, Value)
+        order = [value.order.index(axis) for axis in op.outputs[0].order]
+        last = len(order) - 1
+        return order == [*range(last - 1), last, last - 1]
     return False
+
+
+def _joins_before(op: Op, before: Op) -> bool:
+    """Whether `before`, whose result `op` alone reads, does its work."""
+    if op.kind == "RESHAPE":
+        return before.kind == "RESHAPE"
+    return op.kind in ("RELU", "RELU6") and bool(before.options.get("activation"))
 
 
 def _kernel(op: Op, plan: Plan) -> Kernel:

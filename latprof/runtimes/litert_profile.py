@@ -1,14 +1,20 @@
 """LiteRT's profile → times of our kernels.
 
-XNNPACK names what it runs by kind, not by place: ``Convolution (NHWC, F32) DWConv``. Operators run
-in the order of the file as far as they depend on each other, so that each event belongs to the
-first operator of its kind that is ready and has not run yet.
+XNNPACK names what it runs by kind, not by place: ``Convolution (NHWC, F32) DWConv``. What belongs
+to which operator of the file follows from the order: the file falls into parts that XNNPACK or
+TensorFlow Lite's own kernels run, one part after another, and within a part operators run in the
+order of the file.
+
+References
+----------
+TensorFlow Lite, tflite/graph_info.cc (PartitionGraphIntoIndependentNodeSubsets): how a network
+falls into parts.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -91,6 +97,7 @@ _TAGS: dict[str, tuple[str, ...]] = {
 # Those that XNNPACK may find it can do without: a border that a convolution makes as it reads, a
 # turn that a product makes as it packs, another name for the same bytes.
 _OPTIONAL = {"PAD": "Constant Pad", "TRANSPOSE": "Transpose", "RESHAPE": "Static Reshape"}
+_CLAMPED_APART = frozenset({"ADD", "SUB", "MUL", "DIV"})
 _RESHAPE, _CLAMP = Step(("Static Reshape",), optional=True), Step(("Clamp",), optional=True)
 
 
@@ -101,50 +108,91 @@ def steps_of(op: Op) -> list[Step]:
     found = [Step(_TAGS.get(op.kind, (op.kind,)))]
     if op.kind == "FULLY_CONNECTED":
         found.insert(0, _RESHAPE)
-    if op.options.get("activation"):
+    if op.options.get("activation") and op.kind in _CLAMPED_APART:
         found.append(_CLAMP)
     return found
 
 
 def owners(ops: Sequence[Op], events: Sequence[Seen]) -> list[int | None]:
     """Which operator each event belongs to; None for one that fits none."""
-    waiting = [steps_of(op) for op in ops]
+    own = {event.index for event in events if not event.in_xnnpack}
+    parts = [part for part in partition(ops, own) if part[0] not in own]
+    sections = _sections(events)
+    found: list[int | None] = [
+        event.index if not event.in_xnnpack and event.index < len(ops) else None for event in events
+    ]
+    if len(parts) != len(sections):  # a part that launches nothing: their order has to do
+        parts = [[i for part in parts for i in part]]
+        sections = [[place for section in sections for place in section]]
+    for part, section in zip(parts, sections, strict=True):
+        steps = [(i, step) for i in part for step in steps_of(ops[i])]
+        tags = [events[place].tag for place in section]
+        for place, match in zip(section, _aligned([step for _, step in steps], tags), strict=True):
+            found[place] = None if match is None else steps[match][0]
+    return found
+
+
+def _sections(events: Sequence[Seen]) -> list[list[int]]:
+    """Events of XNNPACK, apart for each part that it runs: there it counts from 0."""
+    found: list[list[int]] = []
+    for place, event in enumerate(events):
+        if event.in_xnnpack:
+            if event.index == 0 or not found:
+                found.append([])
+            found[-1].append(place)
+    return found
+
+
+def partition(ops: Sequence[Op], own: Container[int]) -> list[list[int]]:
+    """The parts that run one after another: `own` are the operators that XNNPACK does not take.
+
+    A part takes every operator of its kind that needs nothing from a later part.
+    """
     maker = {value.name: i for i, op in enumerate(ops) for value in op.outputs}
     needs = [
         [maker[v.name] for v in op.inputs if isinstance(v, Value) and v.name in maker] for op in ops
     ]
-    found: list[int | None] = []
-    first = 0
-    for event in events:
-        while first < len(ops) and not waiting[first]:
-            first += 1
-        if not event.in_xnnpack:  # one of TensorFlow Lite's own, told by its number
-            known = event.index < len(ops)
-            if known:
-                waiting[event.index] = []
-            found.append(event.index if known else None)
-            continue
-        found.append(None)
-        for i in range(first, len(ops)):
-            step = _fits(waiting[i], event.tag)
-            if step is not None and all(_can_be_done(waiting[n]) for n in needs[i]):
-                del waiting[i][: step + 1]
-                found[-1] = i
-                break
+    done: set[int] = set()
+    left = list(range(len(ops)))
+    parts: list[list[int]] = []
+    while left:
+        part: list[int] = []
+        for i in left:
+            ready = all(need in done for need in needs[i])
+            if ready and (not part or (i in own) == (part[0] in own)):
+                part.append(i)
+                done.add(i)
+        left = [i for i in left if i not in done]
+        parts.append(part)
+    return parts
+
+
+def _aligned(steps: Sequence[Step], tags: Sequence[str]) -> list[int | None]:
+    """The step behind each tag, both in order, with the fewest left over on either side."""
+    n, m = len(steps), len(tags)
+    skips = [0 if step.optional else 1 for step in steps]
+    # costs[i][j]: of what is left over of steps[i:] and tags[j:].
+    costs = [[0] * (m + 1) for _ in range(n + 1)]
+    costs[n] = [m - j for j in range(m + 1)]
+    for i in range(n - 1, -1, -1):
+        row, below, skip, wanted = costs[i], costs[i + 1], skips[i], steps[i].tags
+        row[m] = below[m] + skip
+        for j in range(m - 1, -1, -1):
+            least = min(below[j] + skip, row[j + 1] + 1)
+            if below[j + 1] <= least and tags[j].startswith(wanted):
+                least = below[j + 1]
+            row[j] = least
+    found: list[int | None] = [None] * m
+    i = j = 0
+    while i < n and j < m:
+        if costs[i][j] == costs[i + 1][j + 1] and tags[j].startswith(steps[i].tags):
+            found[j] = i
+            i, j = i + 1, j + 1
+        elif costs[i][j] == costs[i + 1][j] + skips[i]:
+            i += 1
+        else:
+            j += 1
     return found
-
-
-def _fits(steps: list[Step], tag: str) -> int | None:
-    for i, step in enumerate(steps):
-        if tag.startswith(step.tags):
-            return i
-        if not step.optional:
-            return None
-    return None
-
-
-def _can_be_done(steps: list[Step]) -> bool:
-    return all(step.optional for step in steps)
 
 
 def kernel_times(

@@ -18,8 +18,11 @@ from latprof.graph import Call
 _FILTERS = frozenset({"conv", "conv_transpose"})
 # What has an activation among its settings.
 _TAKE_ACTIVATIONS = frozenset(
-    {"conv", "linear", "add", "sub", "mul", "div", "max_pool", "avg_pool", "batch_norm"}
-)
+    {
+        "conv", "conv_transpose", "linear", "add", "sub", "mul", "div", "max_pool", "avg_pool",
+        "batch_norm",
+    }
+)  # fmt: skip
 
 
 @dataclass
