@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from latprof.fusion.launches import Launch, kernel_of
-from latprof.fusion.tflite import Op, Plan, Value, convert
+from latprof.fusion.tflite import Op, Plan, Value, convert, quantize
 from latprof.graph import Call, Graph, Node, Tensor
 from latprof.kernel import Kernel
 
@@ -26,6 +26,8 @@ _CONVOLUTIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D"})
 def fuse(graph: Graph, dtype: str = "fp32") -> tuple[Kernel, ...]:
     """The kernels that LiteRT launches for `graph`, in running order."""
     plan = convert(graph)
+    if dtype == "int8":
+        plan, _ = quantize(plan)
     kept = _launched(plan)
     seen: set[str] = set()
     found = []

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from latprof.errors import MeasurementError, UnsupportedOp
-from latprof.fusion.tflite import Constant, Op, Plan, Value, convert
+from latprof.fusion.tflite import Constant, Op, Plan, Value, convert, quantize
 from latprof.graph import Graph, Tensor
 from latprof.runtimes.litert_file import File, Scales
+from latprof.runtimes.litert_quantize import Quantizer, ranges_of
 from latprof.runtimes.weights import check_dtypes, norm_scales, weight_values
 
 Array = np.ndarray[Any, Any]
@@ -115,50 +116,79 @@ def write_tflite(graph: Graph, dtype: str = "fp32") -> Written:
     ----------
     graph : Graph
     dtype : str
-        ``fp32``, or ``fp16`` for float32 arithmetic on weights stored as float16, as converters
-        write it.
+        ``fp32``; ``fp16`` for float32 arithmetic on weights stored as float16; or ``int8`` for
+        whole numbers throughout, inputs and outputs among them. All as converters write it.
 
     Raises
     ------
     UnsupportedOp, MeasurementError
     """
-    plan = plan_of(graph)
-    return write_plan(plan, numbers_of(graph), halved=dtype == "fp16")
+    plan, numbers = plan_of(graph), numbers_of(graph)
+    if dtype != "int8":
+        return write_plan(plan, numbers, halved=dtype == "fp16")
+    every = [value for op in plan.ops for value in op.outputs]
+    real = write_plan(plan, numbers, outputs=every)
+    ranges = ranges_of(graph, real.model, plan.inputs, every)
+    whole, sharing = quantize(plan)
+    return write_plan(whole, numbers, quantizer=Quantizer(whole, sharing, ranges))
 
 
 def write_plan(
     plan: Plan,
     numbers: Callable[[Tensor], Array],
     *,
+    outputs: list[Value] | None = None,
     halved: bool = False,
-    every: bool = False,
+    quantizer: Quantizer | None = None,
 ) -> Written:
-    """A plan with its numbers; with `every`, the file gives back each tensor it computes."""
+    """A plan with its numbers.
+
+    Parameters
+    ----------
+    plan : Plan
+    numbers : callable
+        The numbers of a stored tensor.
+    outputs : list of Value, optional
+        What the file gives back, if not what the plan does.
+    halved : bool
+        Whether filters are stored as float16.
+    quantizer : Quantizer, optional
+        For a plan in int8.
+    """
     file = File()
 
-    def number_of(operand: Value | Constant | None) -> int:
-        if operand is None:
-            return -1
-        if operand.name in file:
-            return file.tensor(operand.name, (), "")
-        if isinstance(operand, Value):
-            return file.tensor(operand.name, operand.shape, operand.dtype)
-        data = operand.make(numbers).astype(operand.dtype, copy=False)
-        if halved and operand.dtype == "float32" and operand.axis is not None:
-            half = file.tensor(f"{operand.name}/half", operand.shape, "float16", data.astype("f2"))
-            whole = file.tensor(operand.name, operand.shape, "float32")
+    def passing(value: Value) -> int:
+        scales = quantizer.of(value) if quantizer else None
+        return file.tensor(value.name, value.shape, value.dtype, scales=scales)
+
+    def kept(op: Op, constant: Constant) -> int:
+        if constant.name in file:
+            return file.tensor(constant.name, (), "")
+        if quantizer:
+            data, scales = quantizer.stored(op, constant, numbers)
+            return file.tensor(constant.name, constant.shape, str(data.dtype), data, scales)
+        data = constant.make(numbers).astype(constant.dtype, copy=False)
+        if halved and constant.axis is not None:
+            half = file.tensor(f"{constant.name}/half", constant.shape, "float16", data.astype("f2"))
+            whole = file.tensor(constant.name, constant.shape, "float32")
             file.operator("DEQUANTIZE", [half], [whole], {})
             return whole
-        return file.tensor(operand.name, operand.shape, operand.dtype, data)
+        return file.tensor(constant.name, constant.shape, constant.dtype, data)
 
-    inputs = [number_of(value) for value in plan.inputs]
+    def operand(op: Op, given: Value | Constant | None) -> int:
+        if given is None:
+            return -1
+        return passing(given) if isinstance(given, Value) else kept(op, given)
+
+    entering = [passing(value) for value in plan.inputs]
     for op in plan.ops:
-        operands = [number_of(operand) for operand in op.inputs]
-        file.operator(op.kind, operands, [number_of(value) for value in op.outputs], op.options)
-    given = tuple(plan.outputs)
-    if every:
-        given = tuple(value for op in plan.ops for value in op.outputs)
-    outputs = [number_of(value) for value in given]
-    return Written(
-        file.finish(inputs, outputs), tuple(plan.ops), tuple(plan.inputs), given, scales={}
-    )
+        operands = [operand(op, given) for given in op.inputs]
+        file.operator(op.kind, operands, [passing(value) for value in op.outputs], op.options)
+    given = tuple(plan.outputs if outputs is None else outputs)
+    model = file.finish(entering, [passing(value) for value in given])
+    scales: dict[str, Scales] = {}
+    for value in (*plan.inputs, *given) if quantizer else ():
+        found = quantizer.of(value) if quantizer else None
+        if found is not None:
+            scales[value.name] = found
+    return Written(model, tuple(plan.ops), tuple(plan.inputs), given, scales)

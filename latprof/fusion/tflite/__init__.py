@@ -2,5 +2,6 @@
 
 from latprof.fusion.tflite.conversion import convert
 from latprof.fusion.tflite.plan import Constant, Op, Plan, Value
+from latprof.fusion.tflite.quantization import quantize
 
-__all__ = ["Constant", "Op", "Plan", "Value", "convert"]
+__all__ = ["Constant", "Op", "Plan", "Value", "convert", "quantize"]
