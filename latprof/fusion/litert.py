@@ -7,20 +7,31 @@ of their own there.
 
 References
 ----------
-XNNPACK, src/subgraph.c (xnn_subgraph_fusion: constant pad into convolution); seen in the events
+XNNPACK, src/subgraph.c (xnn_subgraph_fusion: constant pad into convolution;
+xnn_subgraph_fuse_unary_quantized_into_lut: chains in int8 into one table); seen in the events
 of LiteRT 2.3's profiler, rule by rule and on the zoo.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import replace
 
 from latprof.fusion.launches import Launch, kernel_of
-from latprof.fusion.tflite import Op, Plan, Value, convert, quantize
+from latprof.fusion.tflite import Constant, Op, Plan, Value, convert, quantize
 from latprof.graph import Call, Graph, Node, Tensor
 from latprof.kernel import Kernel
 
 _CONVOLUTIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D"})
+POINTWISE = frozenset(
+    {
+        "ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "LOGISTIC", "TANH", "HARD_SWISH", "LEAKY_RELU", "RELU", "RELU6", "ELU", "GELU", "ABS",
+        "RSQRT", "QUANTIZE", "DEQUANTIZE",
+    }
+)  # fmt: skip
+_LONGEST_TABLE = 10
+_PARTS = {"TRANSPOSE": "transpose", "QUANTIZE": "quantize", "DEQUANTIZE": "dequantize"}
 
 
 def fuse(graph: Graph, dtype: str = "fp32") -> tuple[Kernel, ...]:
@@ -28,45 +39,86 @@ def fuse(graph: Graph, dtype: str = "fp32") -> tuple[Kernel, ...]:
     plan = convert(graph)
     if dtype == "int8":
         plan, _ = quantize(plan)
-    kept = _launched(plan)
-    seen: set[str] = set()
-    found = []
+    taken_in = _taken_in(plan)
+    kept = [op for op in plan.ops if op not in taken_in]
+    found: dict[str, Kernel] = {}
     for op in kept:
-        if op.kernel not in seen:
-            seen.add(op.kernel)
-            found.append(_kernel(op, plan))
-    return tuple(found)
+        if op.kernel not in found:
+            found[op.kernel] = _kernel(op, plan)
+    for op, by in taken_in.items():  # a chain that has become one table
+        if by is not None and op.kernel not in found:
+            kernel = found[by.kernel]
+            more = tuple(call.node.name for call in op.launch.calls)
+            found[by.kernel] = replace(kernel, nodes=more + kernel.nodes)
+    return tuple(found.values())
 
 
-def _launched(plan: Plan) -> list[Op]:
-    """The operators that XNNPACK does not take in."""
+def _taken_in(plan: Plan) -> dict[Op, Op | None]:
+    """The operators that XNNPACK does not launch, and the table that takes each in, if one does."""
     readers: dict[str, list[Op]] = {}
     for op in plan.ops:
         for operand in op.inputs:
-            if operand is not None:
-                readers.setdefault(operand.name, []).append(op)
+            if operand is not None and op not in readers.setdefault(operand.name, []):
+                readers[operand.name].append(op)
     maker = {value.name: op for op in plan.ops for value in op.outputs}
     leaving = {value.name for value in plan.outputs}
 
-    def is_alone(op: Op | None) -> bool:
-        """Whether what `op` gives stays inside and has one reader."""
-        name = op.outputs[0].name if op is not None else ""
-        return name not in leaving and len(readers.get(name, [])) == 1
+    def sole_reader(op: Op) -> Op | None:
+        """The operator that alone reads what `op` gives, if it stays inside."""
+        name = op.outputs[0].name
+        found = readers.get(name, [])
+        return found[0] if name not in leaving and len(found) == 1 else None
 
-    def joins(op: Op) -> bool:
-        first = op.inputs[0]
+    taken_in: dict[Op, Op | None] = {}
+    for op in plan.ops:
+        first, after = op.inputs[0], sole_reader(op)
         before = maker.get(first.name) if first is not None else None
-        if before is not None and is_alone(before) and _joins_before(op, before):
-            return True
-        return is_alone(op) and _joins_after(op, readers[op.outputs[0].name][0])
+        if after is not None and _joins_after(op, after):
+            taken_in[op] = None
+        elif before is not None and sole_reader(before) is op and _joins_before(op, before):
+            taken_in[op] = None
+    for op in plan.ops:
+        if op not in taken_in:
+            *chain, last = _table(op, sole_reader) or [op]
+            taken_in |= dict.fromkeys(chain, last)
+    return taken_in
 
-    return [op for op in plan.ops if not joins(op)]
+
+def _table(op: Op, sole_reader: Callable[[Op], Op | None]) -> list[Op]:
+    """The chain of operators from `op` on that becomes one table of 256 results.
+
+    In int8 a sequence that gives each number its result whatever its place is looked up:
+    xnn_subgraph_fuse_unary_quantized_into_lut, for at least two and at most ten operators.
+    """
+    known = {i.name for i in op.inputs if isinstance(i, Value)}
+    if len(known) != 1:
+        return []
+    chain: list[Op] = []
+    after: Op | None = op
+    while after is not None and _is_pointwise(after, known) and len(chain) < _LONGEST_TABLE:
+        chain.append(after)
+        known.add(after.outputs[0].name)
+        after = sole_reader(after)
+    while chain and chain[-1].outputs[0].dtype != "int8":
+        chain.pop()
+    takes_int8 = any(isinstance(i, Value) and i.dtype == "int8" for i in op.inputs)
+    return chain if takes_int8 and len(chain) > 1 else []
+
+
+def _is_pointwise(op: Op, known: set[str]) -> bool:
+    """Whether `op` gives each number its result, from numbers in the same place that are known."""
+    if op.kind not in POINTWISE:
+        return False
+    single = all(math.prod(i.shape) == 1 for i in op.inputs if isinstance(i, Constant))
+    return single and all(i.name in known for i in op.inputs if isinstance(i, Value))
 
 
 def _joins_after(op: Op, after: Op) -> bool:
     """Whether `after`, which alone reads what `op` gives, does its work."""
     if op.kind == "PAD":
         return after.kind in _CONVOLUTIONS
+    if op.kind == "RESHAPE":
+        return after.kind == "RESHAPE"
     if op.kind == "TRANSPOSE" and after.kind == "BATCH_MATMUL":
         value = op.inputs[0]
         assert isinstance(value, Value)
@@ -78,8 +130,6 @@ def _joins_after(op: Op, after: Op) -> bool:
 
 def _joins_before(op: Op, before: Op) -> bool:
     """Whether `before`, whose result `op` alone reads, does its work."""
-    if op.kind == "RESHAPE":
-        return before.kind == "RESHAPE"
     return op.kind in ("RELU", "RELU6") and bool(before.options.get("activation"))
 
 
@@ -87,7 +137,7 @@ def _kernel(op: Op, plan: Plan) -> Kernel:
     if op.part:
         return _turn(op)
     launch = op.launch
-    kernel = kernel_of(launch)
+    kernel = kernel_of(_in_int8(launch) if op.outputs[0].dtype == "int8" else launch)
     if launch in plan.shared.bare and launch.main.node.op == "layer_norm":
         # Its scale and shift are among the weights of the linear layer behind it.
         return replace(
@@ -96,13 +146,31 @@ def _kernel(op: Op, plan: Plan) -> Kernel:
     return kernel
 
 
+def _in_int8(launch: Launch) -> Launch:
+    """The same launch on numbers of one byte."""
+
+    def narrow(tensor: Tensor) -> Tensor:
+        return replace(tensor, dtype="int8") if tensor.dtype == "float32" else tensor
+
+    calls = [
+        Call(
+            call.node,
+            tuple(narrow(t) if t is not None else None for t in call.inputs),
+            tuple(narrow(t) for t in call.outputs),
+        )
+        for call in launch.calls
+    ]
+    main = next(call for call in calls if call.node is launch.main.node)
+    return replace(launch, main=main, calls=calls)
+
+
 def _turn(op: Op) -> Kernel:
-    """A change of the stored order, as a launch of its own."""
+    """A change of the stored order or of the scale, as a launch of its own."""
     value = op.inputs[0]
     assert value is not None
     before = Tensor(value.name, value.shape, value.dtype)
-    after = Tensor(op.outputs[0].name, op.outputs[0].shape, value.dtype)
-    node = Node(after.name, "transpose", (before.name,), (after.name,),
+    after = Tensor(op.outputs[0].name, op.outputs[0].shape, op.outputs[0].dtype)
+    node = Node(after.name, _PARTS[op.kind], (before.name,), (after.name,),
                 module=op.launch.main.node.module)  # fmt: skip
     call = Call(node, (before,), (after,))
     return kernel_of(Launch(call, [call], [before.name], after.name))

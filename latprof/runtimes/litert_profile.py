@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from latprof.errors import MeasurementError
+from latprof.fusion.litert import POINTWISE
 from latprof.fusion.tflite import Op, Value
 from latprof.kernel import Kernel
 from latprof.runtimes.protocol import KernelTimes, Observed, Stray
@@ -98,6 +99,8 @@ _TAGS: dict[str, tuple[str, ...]] = {
 # turn that a product makes as it packs, another name for the same bytes.
 _OPTIONAL = {"PAD": "Constant Pad", "TRANSPOSE": "Transpose", "RESHAPE": "Static Reshape"}
 _CLAMPED_APART = frozenset({"ADD", "SUB", "MUL", "DIV"})
+# What XNNPACK calls a table that a chain of operators in int8 has become: it has no name for it.
+_TABLE = "Invalid Unary Op"
 _RESHAPE, _CLAMP = Step(("Static Reshape",), optional=True), Step(("Clamp",), optional=True)
 
 
@@ -105,8 +108,13 @@ def steps_of(op: Op) -> list[Step]:
     """The launches that XNNPACK can make of an operator."""
     if op.kind in _OPTIONAL:
         return [Step((_OPTIONAL[op.kind],), optional=True)]
-    found = [Step(_TAGS.get(op.kind, (op.kind,)))]
-    if op.kind == "FULLY_CONNECTED":
+    tags = _TAGS.get(op.kind, (op.kind,))
+    looked_up = op.kind in POINTWISE and op.outputs[0].dtype == "int8"
+    in_between = op.kind in POINTWISE and any(
+        isinstance(i, Value) and i.dtype == "int8" for i in op.inputs
+    )
+    found = [Step((*tags, _TABLE) if looked_up else tags, optional=looked_up or in_between)]
+    if op.kind == "FULLY_CONNECTED" and not op.options.get("keep_num_dims"):
         found.insert(0, _RESHAPE)
     if op.options.get("activation") and op.kind in _CLAMPED_APART:
         found.append(_CLAMP)
@@ -185,7 +193,9 @@ def _aligned(steps: Sequence[Step], tags: Sequence[str]) -> list[int | None]:
     found: list[int | None] = [None] * m
     i = j = 0
     while i < n and j < m:
-        if costs[i][j] == costs[i + 1][j + 1] and tags[j].startswith(steps[i].tags):
+        if steps[i].optional and costs[i][j] == costs[i + 1][j]:
+            i += 1  # of two that can be meant, the later: it stands for both
+        elif costs[i][j] == costs[i + 1][j + 1] and tags[j].startswith(steps[i].tags):
             found[j] = i
             i, j = i + 1, j + 1
         elif costs[i][j] == costs[i + 1][j] + skips[i]:

@@ -22,6 +22,7 @@ Array = np.ndarray[Any, Any]
 Range = tuple[float, float]
 
 _LEVELS = 255  # of int8, from -128 to 127
+_BORDER = -1e30
 _SMALLEST = 1e-6  # range of a tensor: XNNPACK wants normal numbers as scales
 
 
@@ -47,11 +48,13 @@ def ranges_of(graph: Graph, model: bytes, inputs: list[Value], every: list[Value
     compiled.run()
     given = dict(zip((v.name for v in every), compiled.results(), strict=True)) | fed
     compiled.close()
-    return {
-        name: (float(numbers.min()), float(numbers.max()))
-        for name, numbers in given.items()
-        if numbers.size
-    }
+    return {name: _range(numbers) for name, numbers in given.items() if numbers.size}
+
+
+def _range(numbers: Array) -> Range:
+    """Least and largest, less the border that a maximum never takes."""
+    real = numbers[numbers > _BORDER] if numbers.min() <= _BORDER else numbers
+    return float(real.min(initial=0.0)), float(real.max(initial=0.0))
 
 
 class Quantizer:
@@ -102,7 +105,7 @@ class Quantizer:
         if op.kind == "PADV2":
             scales = self.of(op.outputs[0])
             assert scales is not None
-            return scales.quantized(np.maximum(real, -1e30)), scales
+            return scales.quantized(np.maximum(real, _BORDER)), scales
         scales = affine(min(0.0, float(real.min())), max(0.0, float(real.max())))
         if op.kind == "CONCATENATION":
             scales = self.of(op.outputs[0]) or scales

@@ -169,7 +169,9 @@ def write_plan(
             return file.tensor(constant.name, constant.shape, str(data.dtype), data, scales)
         data = constant.make(numbers).astype(constant.dtype, copy=False)
         if halved and constant.axis is not None:
-            half = file.tensor(f"{constant.name}/half", constant.shape, "float16", data.astype("f2"))
+            half = file.tensor(
+                f"{constant.name}/half", constant.shape, "float16", data.astype("f2")
+            )
             whole = file.tensor(constant.name, constant.shape, "float32")
             file.operator("DEQUANTIZE", [half], [whole], {})
             return whole
