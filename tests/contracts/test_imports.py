@@ -35,6 +35,8 @@ HOMES = {
     "onnx": ("runtimes/onnx_",),
     "keras": (),  # its files are read without it
     "onnxruntime": ("runtimes/onnxruntime",),
+    "ai_edge_litert": ("runtimes/litert",),
+    "flatbuffers": ("runtimes/litert_",),
     "sklearn": ("costmodel/fitting.py",),
     "plotly": ("report/charts.py",),
     "click": ("cli/",),
