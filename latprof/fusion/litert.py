@@ -25,11 +25,11 @@ from latprof.kernel import Kernel
 
 _CONVOLUTIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D"})
 POINTWISE = frozenset(
-    {
-        "ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "LOGISTIC", "TANH", "HARD_SWISH", "LEAKY_RELU", "RELU", "RELU6", "ELU", "GELU", "ABS",
-        "RSQRT", "QUANTIZE", "DEQUANTIZE",
-    }
-)  # fmt: skip
+    """
+    ADD SUB MUL MAXIMUM MINIMUM SQUARED_DIFFERENCE LOGISTIC TANH HARD_SWISH LEAKY_RELU RELU RELU6
+    ELU GELU ABS RSQRT QUANTIZE DEQUANTIZE
+    """.split()  # noqa: SIM905
+)
 _LONGEST_TABLE = 10
 _PARTS = {"TRANSPOSE": "transpose", "QUANTIZE": "quantize", "DEQUANTIZE": "dequantize"}
 
@@ -73,9 +73,10 @@ def _taken_in(plan: Plan) -> dict[Op, Op | None]:
     for op in plan.ops:
         first, after = op.inputs[0], sole_reader(op)
         before = maker.get(first.name) if first is not None else None
-        if after is not None and _joins_after(op, after):
-            taken_in[op] = None
-        elif before is not None and sole_reader(before) is op and _joins_before(op, before):
+        joins = after is not None and _joins_after(op, after)
+        if before is not None and sole_reader(before) is op:
+            joins = joins or _joins_before(op, before)
+        if joins:
             taken_in[op] = None
     for op in plan.ops:
         if op not in taken_in:
@@ -169,7 +170,7 @@ def _turn(op: Op) -> Kernel:
     value = op.inputs[0]
     assert value is not None
     before = Tensor(value.name, value.shape, value.dtype)
-    after = Tensor(op.outputs[0].name, op.outputs[0].shape, op.outputs[0].dtype)
+    after = Tensor(op.kernel, op.outputs[0].shape, op.outputs[0].dtype)
     node = Node(after.name, _PARTS[op.kind], (before.name,), (after.name,),
                 module=op.launch.main.node.module)  # fmt: skip
     call = Call(node, (before,), (after,))

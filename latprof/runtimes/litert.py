@@ -6,10 +6,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
-
 from latprof.errors import MeasurementError
-from latprof.fusion.tflite import Value
 from latprof.graph import Graph
 from latprof.kernel import Kernel
 from latprof.runtimes.litert_library import CompiledModel, Event, library

@@ -43,11 +43,12 @@ class Scales:
 
     def quantized(self, real: Array) -> Array:
         """Real numbers as int8."""
-        return np.clip(np.rint(real / self.scale) + self.zero, -128, 127).astype(np.int8)
+        whole = np.clip(np.rint(real / self.scale) + self.zero, -128, 127)
+        return np.asarray(whole.astype(np.int8))
 
     def real(self, quantized: Array) -> Array:
         """The real numbers that int8 ones stand for."""
-        return (quantized.astype(np.float32) - self.zero) * self.scale
+        return np.asarray((quantized.astype(np.float32) - self.zero) * self.scale)
 
 
 class File:

@@ -15,7 +15,7 @@ litert_runtime_options.cc).
 from __future__ import annotations
 
 import ctypes
-from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_uint64, c_void_p
+from ctypes import byref, c_char_p, c_int, c_int64, c_size_t, c_void_p
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -65,13 +65,13 @@ class Event(NamedTuple):
         ``Convolution (NHWC, F32) DWConv``, or an operator's name in TensorFlow Lite.
     in_xnnpack : bool
         Whether XNNPACK ran it, else TensorFlow Lite's own kernel did.
-    index : int
+    number : int
         Which one, counted in XNNPACK's part of the network or in the whole.
     """
 
     tag: str
     in_xnnpack: bool
-    index: int
+    number: int
 
 
 class Library:
@@ -86,7 +86,9 @@ class Library:
         missing = [name for name in _NEEDED if not hasattr(self._c, name)]
         if missing:
             raise ImportError(f"{found[0].name} lacks {missing[0]}: another version of LiteRT")
-        options = (_Option * 2)((_ACCELERATORS, _INT, _CPU), (_SEVERITY, _INT, _ERRORS_ONLY))
+        options = (_Option * 2)(
+            _Option(_ACCELERATORS, _INT, _CPU), _Option(_SEVERITY, _INT, _ERRORS_ONLY)
+        )
         self.environment = self.new("LiteRtCreateEnvironment", c_int(2), options)
 
     def call(self, name: str, *arguments: Any) -> None:

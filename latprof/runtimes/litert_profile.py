@@ -36,7 +36,7 @@ class Seen(Protocol):
     @property
     def in_xnnpack(self) -> bool: ...
     @property
-    def index(self) -> int: ...
+    def number(self) -> int: ...
 
 
 class Step(NamedTuple):
@@ -123,11 +123,12 @@ def steps_of(op: Op) -> list[Step]:
 
 def owners(ops: Sequence[Op], events: Sequence[Seen]) -> list[int | None]:
     """Which operator each event belongs to; None for one that fits none."""
-    own = {event.index for event in events if not event.in_xnnpack}
+    own = {event.number for event in events if not event.in_xnnpack}
     parts = [part for part in partition(ops, own) if part[0] not in own]
     sections = _sections(events)
     found: list[int | None] = [
-        event.index if not event.in_xnnpack and event.index < len(ops) else None for event in events
+        event.number if not event.in_xnnpack and event.number < len(ops) else None
+        for event in events
     ]
     if len(parts) != len(sections):  # a part that launches nothing: their order has to do
         parts = [[i for part in parts for i in part]]
@@ -145,7 +146,7 @@ def _sections(events: Sequence[Seen]) -> list[list[int]]:
     found: list[list[int]] = []
     for place, event in enumerate(events):
         if event.in_xnnpack:
-            if event.index == 0 or not found:
+            if event.number == 0 or not found:
                 found.append([])
             found[-1].append(place)
     return found

@@ -22,6 +22,8 @@ Array = np.ndarray[Any, Any]
 Range = tuple[float, float]
 
 _LEVELS = 255  # of int8, from -128 to 127
+_LIMIT = 2**31 - 1  # of a bias
+_MOST_MULTIPLIED = 200  # XNNPACK multiplies by less than 256
 _BORDER = -1e30
 _SMALLEST = 1e-6  # range of a tensor: XNNPACK wants normal numbers as scales
 
@@ -67,10 +69,19 @@ class Quantizer:
     sharing : Sharing
     ranges : mapping of str to (float, float)
         Of the tensors of the plan in float32.
+    numbers : callable
+        The numbers of a stored tensor.
     """
 
-    def __init__(self, plan: Plan, sharing: Sharing, ranges: Mapping[str, Range]) -> None:
-        self._sharing = sharing
+    def __init__(
+        self,
+        plan: Plan,
+        sharing: Sharing,
+        ranges: Mapping[str, Range],
+        numbers: Callable[[Tensor], Array],
+    ) -> None:
+        self._sharing, self._numbers = sharing, numbers
+        self._filters: dict[str, Array] = {}
         joined: dict[str, Range] = {}
         values = {v.name: v for op in plan.ops for v in (*op.outputs, *_values(op))}
         for name, value in values.items():
@@ -83,16 +94,46 @@ class Quantizer:
         self._scales = {leader: affine(*extent) for leader, extent in joined.items()}
         for leader, (scale, zero) in sharing.fixed.items():
             self._scales[leader] = Scales(np.array([scale], np.float32), zero)
+        for op in plan.ops:
+            self._widen(op)
+
+    def _widen(self, op: Op) -> None:
+        """Make the result's scale so wide that XNNPACK can multiply by what leads to it.
+
+        Where large numbers meet a clamp, as before a hard sigmoid, the result's own range can be
+        too narrow for that.
+        """
+        output = op.outputs[0]
+        leader = self._sharing.find(output.name)
+        if output.dtype != "int8" or leader in self._sharing.fixed:
+            return
+        found = [self.of(value) for value in _values(op)]
+        taken = [float(scales.scale[0]) for scales in found if scales is not None]
+        filters = [i for i in op.inputs if isinstance(i, Constant) and i.axis is not None]
+        if filters:
+            taken = [taken[0] * float(self._channel_scales(filters[0]).max())]
+        elif op.kind in ("MUL", "BATCH_MATMUL"):
+            taken = [float(np.prod(taken))]
+        least = max(taken, default=0.0) / _MOST_MULTIPLIED
+        held = self._scales[leader]
+        if held.scale[0] < least:
+            self._scales[leader] = Scales(np.array([least], np.float32), held.zero)
+
+    def _channel_scales(self, filters: Constant) -> Array:
+        if filters.name not in self._filters:
+            assert filters.axis is not None
+            self._filters[filters.name] = by_channel(
+                filters.make(self._numbers), filters.axis
+            ).scale
+        return self._filters[filters.name]
 
     def of(self, value: Value) -> Scales | None:
         """Scale of a tensor that passes through; None for one that is not int8."""
         return self._scales[self._sharing.find(value.name)] if value.dtype == "int8" else None
 
-    def stored(
-        self, op: Op, constant: Constant, numbers: Callable[[Tensor], Array]
-    ) -> tuple[Array, Scales | None]:
+    def stored(self, op: Op, constant: Constant) -> tuple[Array, Scales | None]:
         """The numbers of a constant as `op` takes them, and their scale."""
-        real = constant.make(numbers)
+        real = constant.make(self._numbers)
         if constant.dtype != "float32" or not any(v.dtype == "int8" for v in op.outputs):
             return real.astype(constant.dtype, copy=False), None
         if constant.axis is not None:
@@ -101,25 +142,22 @@ class Quantizer:
             spread = Scales(scales.scale.reshape(shape))
             return spread.quantized(real), scales
         if constant.name.startswith("bias:"):
-            return self._bias(op, real, numbers)
+            return self._bias(op, real)
         if op.kind == "PADV2":
-            scales = self.of(op.outputs[0])
-            assert scales is not None
-            return scales.quantized(np.maximum(real, _BORDER)), scales
+            border = self.of(op.outputs[0])
+            assert border is not None
+            return border.quantized(np.maximum(real, _BORDER)), border
         scales = affine(min(0.0, float(real.min())), max(0.0, float(real.max())))
         if op.kind == "CONCATENATION":
             scales = self.of(op.outputs[0]) or scales
         return scales.quantized(real), scales
 
-    def _bias(
-        self, op: Op, real: Array, numbers: Callable[[Tensor], Array]
-    ) -> tuple[Array, Scales | None]:
+    def _bias(self, op: Op, real: Array) -> tuple[Array, Scales | None]:
         filters = next(i for i in op.inputs if isinstance(i, Constant) and i.axis is not None)
         taken = self.of(next(_values(op)))
-        assert taken is not None and filters.axis is not None
-        step = by_channel(filters.make(numbers), filters.axis).scale * taken.scale
-        limit = 2.0**31 - 1
-        whole = np.clip(np.rint(real / step), -limit, limit).astype(np.int32)
+        assert taken is not None
+        step = self._channel_scales(filters) * taken.scale
+        whole = np.clip(np.rint(real / step.astype(float)), -_LIMIT, _LIMIT).astype(np.int32)
         return whole, Scales(step)
 
 

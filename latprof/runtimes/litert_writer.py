@@ -130,7 +130,7 @@ def write_tflite(graph: Graph, dtype: str = "fp32") -> Written:
     real = write_plan(plan, numbers, outputs=every)
     ranges = ranges_of(graph, real.model, plan.inputs, every)
     whole, sharing = quantize(plan)
-    return write_plan(whole, numbers, quantizer=Quantizer(whole, sharing, ranges))
+    return write_plan(whole, numbers, quantizer=Quantizer(whole, sharing, ranges, numbers))
 
 
 def write_plan(
@@ -165,7 +165,7 @@ def write_plan(
         if constant.name in file:
             return file.tensor(constant.name, (), "")
         if quantizer:
-            data, scales = quantizer.stored(op, constant, numbers)
+            data, scales = quantizer.stored(op, constant)
             return file.tensor(constant.name, constant.shape, str(data.dtype), data, scales)
         data = constant.make(numbers).astype(constant.dtype, copy=False)
         if halved and constant.axis is not None:

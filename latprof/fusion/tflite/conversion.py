@@ -6,8 +6,15 @@ from latprof.fusion.launches import Launch, LaunchList
 from latprof.fusion.tflite import convolutions, elementwise, movements
 from latprof.fusion.tflite.elementwise import Convert
 from latprof.fusion.tflite.grouping import group
-from latprof.fusion.tflite.plan import CHANNELS_LAST, Plan, Value, stored_dtype, whole_numbers
-from latprof.graph import Graph, Tensor
+from latprof.fusion.tflite.plan import (
+    CHANNELS_LAST,
+    Operand,
+    Plan,
+    Value,
+    stored_dtype,
+    whole_numbers,
+)
+from latprof.graph import Call, Graph, Tensor
 
 CONVERTERS: dict[str, Convert] = {
     "conv": convolutions.conv,
@@ -61,7 +68,7 @@ def _reason(error: Exception) -> str:
 
 def _stand_in(plan: Plan, launch: Launch) -> None:
     call = launch.calls[-1]
-    inputs = [plan.plain(plan.values[name]) for name in launch.inputs if name in plan.values]
+    inputs = [plan.values[name] for name in launch.inputs if name in plan.values]
     for index, tensor in enumerate(call.outputs):
         if inputs:
             value = plan.add("CUSTOM", inputs, tensor.shape, step=f"output{index}")
@@ -77,7 +84,7 @@ def _enters(tensor: Tensor) -> Value:
     return Value(tensor.name, shape, order, stored_dtype(tensor))
 
 
-def _pass_on(plan: Plan, identities: list) -> list:
+def _pass_on(plan: Plan, identities: list[Call]) -> list[Call]:
     """Give what an identity takes its second name; those whose input is not there yet wait."""
     waiting = []
     for call in identities:
@@ -100,6 +107,6 @@ def _leaves(plan: Plan, graph: Graph, name: str) -> Value:
             if name in graph.producers
             else (plan.launch)
         )
-        inputs = [value, whole_numbers(value.shape)]
+        inputs: list[Operand] = [value, whole_numbers(value.shape)]
         value = plan.add("RESHAPE", inputs, value.shape, value.order, step=f"given:{name}")
     return value

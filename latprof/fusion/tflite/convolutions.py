@@ -13,6 +13,7 @@ from latprof.fusion.tflite.plan import (
     CHANNELS_LAST,
     Array,
     Constant,
+    Operand,
     Plan,
     Stored,
     Value,
@@ -61,7 +62,7 @@ def padded(plan: Plan, x: Value, pads: Sequence[tuple[int, int]], lowest: float 
     shape = [size + sum(pair) for size, pair in zip(x.shape, every, strict=True)]
     border = whole_numbers(every)
     if lowest:
-        inputs = [x, border, number(lowest)]
+        inputs: list[Operand] = [x, border, number(lowest)]
         return plan.add("PADV2", inputs, shape, x.order, step="padded")
     return plan.add("PAD", [x, border], shape, x.order, step="padded")
 
@@ -78,7 +79,8 @@ def scale_and_shift(launch: Launch, shared: Shared, numbers: Stored) -> tuple[Ar
             factor, offset = norm_factors(after, numbers)
         elif after.node.op in ("mul", "add") and after.weights:
             flat = numbers(after.weights[0]).reshape(-1)
-            factor, offset = (flat, 0) if after.node.op == "mul" else (1, flat)
+            none, one = np.zeros_like(flat), np.ones_like(flat)
+            factor, offset = (flat, none) if after.node.op == "mul" else (one, flat)
         else:
             continue
         scale, shift = scale * factor, shift * factor + offset
@@ -177,7 +179,12 @@ def conv_transpose(plan: Plan, launch: Launch) -> None:
 
     shape = tuple(weight.shape[p] for p in places)
     filters = Constant(f"filter:{call.node.name}", shape, make_filter, axis=0)
-    inputs = [whole_numbers(stored_shape), filters, x, _bias(plan, launch, out.shape[1])]
+    inputs: list[Operand] = [
+        whole_numbers(stored_shape),
+        filters,
+        x,
+        _bias(plan, launch, out.shape[1]),
+    ]
     plan.give(
         plan.add(
             "TRANSPOSE_CONV", inputs, stored_shape, CHANNELS_LAST,

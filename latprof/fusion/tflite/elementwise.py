@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from latprof.fusion.launches import Launch
 from latprof.fusion.tflite.convolutions import ACTIVATIONS, norm_factors
 from latprof.fusion.tflite.plan import (
     Array,
     Constant,
+    Operand,
     Order,
     Plan,
     Stored,
@@ -26,7 +28,8 @@ def unary(kind: str) -> Convert:
     """An operator that TensorFlow Lite has under a name of its own."""
 
     def convert(plan: Plan, launch: Launch) -> None:
-        x, settings = plan.value(launch.main.input(0)), {}
+        x = plan.value(launch.main.input(0))
+        settings: dict[str, Any] = {}
         if kind == "LEAKY_RELU":
             settings["alpha"] = float(launch.main.attributes["slope"])
         if kind == "GELU":
@@ -47,7 +50,9 @@ def binary(kind: str) -> Convert:
         order = with_rank(plan, plan.value(largest), rank).order
         operands = [_operand(plan, call.input(index), rank, order) for index in (0, 1)]
         shape = tuple(call.outputs[0].shape[axis] for axis in order)
-        settings = {"activation": ACTIVATIONS[launch.activation]} if activates else {}
+        settings: dict[str, Any] = (
+            {"activation": ACTIVATIONS[launch.activation]} if activates else {}
+        )
         plan.give(plan.add(kind, operands, shape, order, **settings))
 
     return convert
@@ -83,7 +88,7 @@ def hard_sigmoid(plan: Plan, launch: Launch) -> None:
     """relu6(x + 3) / 6; behind a convolution its bias takes the three and it the clamp."""
     x = plan.value(launch.main.input(0))
     if launch not in plan.shared.bare:
-        settings = {"activation": ACTIVATIONS["relu6"]}
+        settings: dict[str, Any] = {"activation": ACTIVATIONS["relu6"]}
         x = plan.add("ADD", [x, number(3.0)], x.shape, x.order, step="three", **settings)
     plan.give(plan.add("MUL", [x, number(1 / 6)], x.shape, x.order))
 
@@ -139,7 +144,7 @@ def batch_norm(plan: Plan, launch: Launch) -> None:
         return Constant(f"norm{which}:{call.node.name}", shape, make)
 
     y = plan.add("MUL", [x, constant(0)], x.shape, x.order, step="scaled")
-    settings = {"activation": ACTIVATIONS[launch.activation]}
+    settings: dict[str, Any] = {"activation": ACTIVATIONS[launch.activation]}
     plan.give(plan.add("ADD", [y, constant(1)], x.shape, x.order, **settings))
 
 
@@ -156,7 +161,7 @@ def layer_norm(plan: Plan, launch: Launch) -> None:
     places = whole_numbers(range(rank - axes, rank))
     few = (*x.shape[: rank - axes], *(1 for _ in range(axes)))
 
-    def add(kind: str, inputs: list[Value | Constant], step: str, **settings: object) -> Value:
+    def add(kind: str, inputs: list[Value | Constant], step: str, **settings: Any) -> Value:
         wide = any(isinstance(i, Value) and i.shape == x.shape for i in inputs)
         shape = few if kind == "MEAN" or not wide else x.shape
         return plan.add(kind, inputs, shape, x.order, step=step, **settings)
@@ -198,7 +203,7 @@ def reduce(kind: str) -> Convert:
             left = [axis for axis in range(rank) if axis not in axes]
             shape = tuple(size for p, size in enumerate(x.shape) if p not in places)
             order = tuple(left.index(axis) for axis in x.order if axis not in axes)
-        inputs = [x, whole_numbers(places)]
+        inputs: list[Operand] = [x, whole_numbers(places)]
         plan.give(plan.add(kind, inputs, shape, order, keep_dims=keep))
 
     return convert

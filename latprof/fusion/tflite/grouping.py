@@ -16,6 +16,11 @@ from latprof.fusion.launches import Launch, LaunchList
 from latprof.graph import Call
 
 _FILTERS = frozenset({"conv", "conv_transpose"})
+_CLAMPS: dict[tuple[float | None, float | None], str] = {
+    (0, 6): "relu6",
+    (0, None): "relu",
+    (-1, 1): "relu_n1_to_1",
+}
 # What has an activation among its settings.
 _TAKE_ACTIVATIONS = frozenset(
     {
@@ -98,12 +103,9 @@ def clamp(call: Call) -> str:
     op = call.node.op
     if op in ("relu", "relu6"):
         return op
-    bounds = (call.attributes.get("low"), call.attributes.get("high"))
-    return (
-        {(0, 6): "relu6", (0, None): "relu", (-1, 1): "relu_n1_to_1"}.get(bounds, "")
-        if (op == "clip")
-        else ""
-    )
+    if op != "clip":
+        return ""
+    return _CLAMPS.get((call.attributes.get("low"), call.attributes.get("high")), "")
 
 
 def _share(launches: LaunchList, launch: Launch, shared: Shared) -> None:

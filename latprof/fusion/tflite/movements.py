@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from latprof.fusion.launches import Launch
 from latprof.fusion.tflite.convolutions import ACTIVATIONS, VALID, padded, window
@@ -11,6 +12,7 @@ from latprof.fusion.tflite.elementwise import Convert, reduce
 from latprof.fusion.tflite.plan import (
     CHANNELS_LAST,
     Constant,
+    Operand,
     Order,
     Plan,
     Value,
@@ -209,7 +211,7 @@ def split(plan: Plan, launch: Launch) -> None:
 def _slice(plan: Plan, x: Value, place: int, start: int, stop: int, step: str = "") -> Value:
     begin = [start if p == place else 0 for p in range(len(x.shape))]
     size = [stop - start if p == place else n for p, n in enumerate(x.shape)]
-    inputs = [x, whole_numbers(begin), whole_numbers(size)]
+    inputs: list[Operand] = [x, whole_numbers(begin), whole_numbers(size)]
     return plan.add("SLICE", inputs, size, x.order, step=step)
 
 
@@ -253,7 +255,7 @@ def pad(plan: Plan, launch: Launch) -> None:
         raise ValueError("only borders of one number")
     pairs = [pairs[axis] for axis in x.order]
     value = float(a.get("value", 0.0))
-    inputs = [x, whole_numbers(pairs)]
+    inputs: list[Operand] = [x, whole_numbers(pairs)]
     shape = [size + sum(pair) for size, pair in zip(x.shape, pairs, strict=True)]
     if value:
         plan.give(plan.add("PADV2", [*inputs, number(value)], shape, x.order))
@@ -268,9 +270,12 @@ def resize(plan: Plan, launch: Launch) -> None:
     x = plan.ordered(plan.value(launch.main.input(0)), CHANNELS_LAST)
     corners = bool(a.get("align_corners", False))
     nearest = a["mode"] == "nearest"
-    settings = {"align_corners": corners, "half_pixel_centers": not corners and not nearest}
+    settings: dict[str, Any] = {
+        "align_corners": corners,
+        "half_pixel_centers": not corners and not nearest,
+    }
     shape = tuple(out.shape[axis] for axis in CHANNELS_LAST)
-    inputs = [x, whole_numbers(out.shape[2:])]
+    inputs: list[Operand] = [x, whole_numbers(out.shape[2:])]
     kind = "RESIZE_NEAREST_NEIGHBOR" if nearest else "RESIZE_BILINEAR"
     plan.give(plan.add(kind, inputs, shape, CHANNELS_LAST, **settings))
 

@@ -115,7 +115,7 @@ class Op:
     @property
     def kernel(self) -> str:
         """Name of the kernel it belongs to."""
-        return self.outputs[0].name if self.part else self.launch.main.node.name
+        return f"{self.outputs[0].name}/{self.part}" if self.part else self.launch.main.node.name
 
 
 class Plan:
@@ -248,8 +248,9 @@ def number(value: float) -> Constant:
 
 def stored(tensor: Tensor, rank: int, order: Order) -> Constant:
     """A stored tensor, as an operand of one with `rank` axes stored in `order`."""
+    logical: Shape = ()
     if math.prod(tensor.shape) == 1:
-        order, logical = (), ()
+        order = ()
     else:
         logical = (1,) * (rank - len(tensor.shape)) + tensor.shape
     shape = tuple(logical[axis] for axis in order)
