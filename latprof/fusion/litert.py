@@ -120,9 +120,10 @@ def _joins_after(op: Op, after: Op) -> bool:
         return after.kind in _CONVOLUTIONS
     if op.kind == "RESHAPE":
         return after.kind == "RESHAPE"
-    if op.kind == "TRANSPOSE" and after.kind == "BATCH_MATMUL":
-        value = op.inputs[0]
-        assert isinstance(value, Value)
+    value = op.inputs[0]
+    if op.kind == "TRANSPOSE" and after.kind == "BATCH_MATMUL" and isinstance(value, Value):
+        if value.dtype != "float32":
+            return False  # in int8 the product does not turn what it packs
         order = [value.order.index(axis) for axis in op.outputs[0].order]
         last = len(order) - 1
         return order == [*range(last - 1), last, last - 1]
@@ -168,7 +169,7 @@ def _in_int8(launch: Launch) -> Launch:
 def _turn(op: Op) -> Kernel:
     """A change of the stored order or of the scale, as a launch of its own."""
     value = op.inputs[0]
-    assert value is not None
+    assert isinstance(value, Value)
     before = Tensor(value.name, value.shape, value.dtype)
     after = Tensor(op.kernel, op.outputs[0].shape, op.outputs[0].dtype)
     node = Node(after.name, _PARTS[op.kind], (before.name,), (after.name,),
