@@ -1,9 +1,9 @@
 """LiteRT with XNNPACK: the operators of the converted file, less those that XNNPACK takes in.
 
 What the converter folds is told in `latprof.fusion.tflite`. XNNPACK then makes borders of zeros as
-a convolution reads, and turns keys as a product packs them; everything else that the file holds
-is launched, one launch an operator, apart from clamps behind sums and products, which are launches
-of their own there.
+a convolution reads, turns keys in float32 as a product packs them, makes one of two reshapes in a
+row, and looks up chains of pointwise operators in int8; everything else that the file holds is
+launched. A clamp behind a sum or product is a second launch of the same kernel.
 
 References
 ----------

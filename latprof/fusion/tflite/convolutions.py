@@ -259,11 +259,9 @@ def attention(plan: Plan, launch: Launch) -> None:
 
 
 def _key(plan: Plan, key: Value) -> Value:
-    launch = plan.launch
-    if key.turned is None and not key.is_plain:  # no transpose of the model's: attention's own
-        places = key.order
-        shape = tuple(key.shape[places.index(axis)] for axis in range(len(places)))
-        perm = whole_numbers([places.index(axis) for axis in range(len(places))])
-        plan.launch = launch
-        return plan.add("TRANSPOSE", [key, perm], shape, step="turned_key")
-    return plan.plain(key)
+    """Keys as the product takes them; turned by attention itself where no transpose waits."""
+    if key.turned is not None or key.is_plain:
+        return plan.plain(key)
+    places = [key.order.index(axis) for axis in range(len(key.order))]
+    shape = [key.shape[place] for place in places]
+    return plan.add("TRANSPOSE", [key, whole_numbers(places)], shape, step="turned_key")

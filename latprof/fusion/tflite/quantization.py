@@ -10,6 +10,7 @@ converter leaves them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -116,8 +117,8 @@ def _rescaled(plan: Plan, sharing: Sharing, op: Op, operand: Operand) -> Operand
     return value
 
 
-def _keep_real(plan: Plan, op: Op, as_int8: object) -> None:
-    assert callable(as_int8)
+def _keep_real(plan: Plan, op: Op, as_int8: Callable[[Value], Value]) -> None:
+    """An operator without an int8 kernel, between conversions there and back."""
     inputs: list[Operand] = []
     for operand in op.inputs:
         if isinstance(operand, Value) and operand.dtype == "float32":
