@@ -15,6 +15,8 @@ def test_for_every_runtime_it_is_known_what_it_launches():
 
 @pytest.mark.parametrize("name", RUNTIMES)
 def test_a_runtime_goes_by_the_name_it_is_listed_under(name):
+    for module in RUNTIMES[name].needs:
+        pytest.importorskip(module, reason=f"{name} is not installed")
     runtime = runtimes.load(name)
     assert runtime.name == runtime_name(name) == name
     assert runtime.version().split()[1][0].isdigit()
