@@ -55,7 +55,7 @@ class Entry:
 _ENTRIES = (
     Entry(
         "onnxruntime", "latprof.runtimes.onnxruntime", "ONNX Runtime, CPU provider",
-        needs=("onnxruntime", "onnx"), aliases=("ort",),
+        needs=("onnxruntime", "onnx"), dtypes=("fp32", "int8"), aliases=("ort",),
     ),
     Entry(
         "torch-eager", "latprof.runtimes.torch_eager", "PyTorch, operator by operator",
