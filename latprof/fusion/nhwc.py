@@ -13,10 +13,12 @@ special to quantized operators); checked against the nodes that its profiler rep
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from latprof.fusion.launches import Launch
+from latprof.fusion.qdq import GATES
 from latprof.graph import Shape
 
 Order = tuple[int, ...]
@@ -107,8 +109,9 @@ class Turning:
         for step in reversed(self._in_order()):
             if step.op == "turn":
                 self._leading.add(step.inputs[0])
-            elif self._turns_outputs(step) and self._leading.intersection(step.outputs):
-                self._leading.update(step.inputs)
+            elif self._handles(step) and self._turns_outputs(step):
+                if self._leading.intersection(step.outputs):
+                    self._leading.update(step.inputs)
 
     def _pushed(self, step: Step, index: int, before: Step) -> bool:
         if step.op == "turn":
@@ -121,6 +124,9 @@ class Turning:
         if step.op == "channel_shuffle":
             self._set_input(step, index, before.inputs[0])  # its own transposition does both
             self._drop_if_unread(before)
+            return True
+        if step.op == "reshape":
+            self._turn_reshape(step, before)
             return True
         for number in range(len(step.inputs)):
             if len(self.shapes[step.inputs[number]]) == len(before.order):
@@ -135,14 +141,15 @@ class Turning:
         if step.op == "resize" and step.launch is not None and step.integers:
             if step.launch.main.attributes["mode"] == "linear":
                 return True
-        cost = sum(self._input_cost(name, order) for name in step.inputs)
+        gated = step.op in GATES  # its float half is given quantized: nothing to look past
+        cost = sum(self._input_cost(name, order, past=not gated) for name in step.inputs)
         if cost < 0 and self._turns_outputs(step) and not self._leading.intersection(step.outputs):
             cost += max(_rank(self.shapes[name]) for name in step.outputs)
         return cost < 0
 
-    def _input_cost(self, name: str, order: Order) -> int:
+    def _input_cost(self, name: str, order: Order, *, past: bool) -> int:
         before = self._givers.get(name)
-        if before is not None and before.op == "dequantize":
+        if past and before is not None and before.op == "dequantize":
             before = self._givers.get(before.inputs[0], before)
         if before is not None and before.op == "turn":
             gone = before.order == order and self._likely_removed(before)
@@ -168,7 +175,7 @@ class Turning:
         """Whether that rule applies to this very step."""
         back = order == to_channels_first(len(order))
         if step.op == "reshape":
-            return False
+            return _split_axis(self.shapes[step.inputs[0]], self.shapes[step.outputs[0]]) >= 0
         if step.op in ("max_pool", "avg_pool"):
             return step.integers and back
         if step.op == "resize":
@@ -196,6 +203,21 @@ class Turning:
             self._set_input(step, 0, before.inputs[0])
         self._drop_if_unread(before)
 
+    def _turn_reshape(self, step: Step, before: Step) -> None:
+        """Split the same axis of the tensor as it was before it was turned."""
+        taken, given = self.shapes[step.inputs[0]], self.shapes[step.outputs[0]]
+        split = _split_axis(taken, given)
+        parts = len(given) - len(taken) + 1
+        wide: list[list[int]] = []  # axes of the result that each axis of what is taken becomes
+        for axis in range(len(taken)):
+            first = axis if axis <= split else axis + parts - 1
+            wide.append(list(range(first, first + (parts if axis == split else 1))))
+        back = inverse(before.order)
+        unturned = [axis for source in back for axis in wide[source]]
+        self._set_input(step, 0, before.inputs[0])
+        self._drop_if_unread(before)
+        self._turn_outputs(step, inverse(unturned))
+
     def _turn_input(self, step: Step, index: int, order: Order) -> None:
         name = step.inputs[index]
         before = self._givers.get(name)
@@ -218,9 +240,8 @@ class Turning:
             shape = self.shapes[name]
             here = order
             if len(shape) != len(order):  # a reduction that drops axes
-                gone = _axes(step, len(order))
-                left = [axis for axis in order if axis not in {order[a] for a in gone}]
-                here = tuple(sorted(range(len(left)), key=lambda i: sorted(left).index(left[i])))
+                gone = {order[axis] for axis in _axes(step, len(order))}
+                left = [axis for axis in order if axis not in gone]
                 here = tuple(sorted(left).index(axis) for axis in left)
             if here == tuple(range(len(here))):
                 continue
@@ -274,6 +295,16 @@ class Turning:
                 else:
                     waiting += missing
         return list(done.values())
+
+
+def _split_axis(taken: Shape, given: Shape) -> int:
+    """The one axis that a reshape splits, if that is all it does; else -1."""
+    more = len(given) - len(taken)
+    for axis in range(len(taken)) if more > 0 else ():
+        ends = taken[:axis] == given[:axis] and taken[axis + 1 :] == given[axis + more + 1 :]
+        if ends and taken[axis] == math.prod(given[axis : axis + more + 1]):
+            return axis
+    return -1
 
 
 def to_channels_last(rank: int) -> Order:

@@ -47,7 +47,7 @@ def fuse(graph: Graph, dtype: str = "fp32") -> tuple[Kernel, ...]:
     _fold_pads(launches)
     _fold_constants(launches)
     if dtype == "int8":
-        return fuse_int8(launches)
+        return fuse_int8(launches, len(graph.nodes))
     _join_activations(launches)
     _join_turned_operands(launches)
     _join_skips(launches)

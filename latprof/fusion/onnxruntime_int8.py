@@ -24,10 +24,18 @@ _BIAS_BYTES, _WEIGHT_BYTES = 4, 1  # int32 and int8
 _FLOAT_BYTES = 4
 
 
-def fuse_int8(launches: LaunchList) -> tuple[Kernel, ...]:
-    """The kernels behind launches of which constants, norms and pads are already folded."""
+def fuse_int8(launches: LaunchList, nodes: int) -> tuple[Kernel, ...]:
+    """The kernels behind launches of which constants, norms and pads are already folded.
+
+    Parameters
+    ----------
+    launches : LaunchList
+    nodes : int
+        How many the graph had before anything was folded.
+    """
+    tokens = any(_is_layer_of_tokens(launch) for launch in launches.alive)
+    quantized = Quantized(launches, len(launches.alive) == nodes and not tokens)
     _join_turned_keys(launches)
-    quantized = Quantized(launches)
     quantized.run()
     steps = _Steps(quantized).run()
     return tuple(_kernel(step, steps.shapes) for step in steps.ordered)
@@ -41,6 +49,12 @@ def _join_turned_keys(launches: LaunchList) -> None:
         if after is not None and after.main.node.op == "attention":
             if launch.output == after.main.node.inputs[1]:
                 launches.absorb_before(after, launch)
+
+
+def _is_layer_of_tokens(launch: Launch) -> bool:
+    """Whether MatMulAddFusion rewrites it between two reshapes."""
+    call = launch.main
+    return call.node.op == "linear" and len(call.input(0).shape) > 2 and len(call.inputs) > 2
 
 
 class _Steps:
@@ -83,7 +97,8 @@ class _Steps:
             inputs.append(self._take(launch.inputs[0], as_integers=False))
         outputs = []
         for name in given_by(launch):
-            quantizes = not integers and name in self._quantized.scales
+            quantizes = name in self._quantized.scales
+            quantizes &= not integers or self._quantized.leaves_in_float(launch)
             outputs.append(f"{name}/float" if quantizes else name)
             self.shapes[outputs[-1]] = self.shapes[name]
         op = launch.main.node.op
@@ -144,8 +159,7 @@ def _kernel_between(step: Step, shapes: dict[str, Shape]) -> Kernel:
     if op == "turn":
         last = step.order == to_channels_last(len(shape))
         op = "reorder_input" if last else "reorder_output"
-        name = f"{step.outputs[0] if not last else step.inputs[0]}/{op}"
-        name = name if last else f"{step.inputs[0]}/{op}"
+        name = f"{step.inputs[0]}/{op}"
         if step.order == to_channels_first(len(shape)):
             shape = shapes[step.outputs[0]]
     taken, given = Tensor("taken", shape), Tensor("given", shape)
@@ -157,7 +171,7 @@ def _kernel_between(step: Step, shapes: dict[str, Shape]) -> Kernel:
     return replace(
         kernel,
         dtype="int8" if step.integers else "float32",
-        layout="nhwc" if step.turned else "nchw",
+        layout="nhwc" if step.turned or step.op == "turn" else "nchw",
         bytes_read=kernel.bytes_read // _FLOAT_BYTES * read,
         bytes_written=kernel.bytes_written // _FLOAT_BYTES * written,
     )

@@ -53,16 +53,20 @@ class Quantized:
     Parameters
     ----------
     launches : LaunchList
+    as_written : bool
+        Whether ONNX Runtime's basic optimisations find nothing to change.
     scales : dict of str to str
         Tensor → the one whose scale it has, for all that are quantized.
     """
 
     launches: LaunchList
+    as_written: bool = False
     scales: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> None:
         """Quantize as the quantizer does, spread as the session does."""
-        for launch in self.launches.alive:
+        met = self.launches.alive if self.as_written else _in_saved_order(self.launches)
+        for launch in met:
             if not launch.dead:
                 self._mark_around(launch)
         for launch in self.launches.alive:
@@ -82,10 +86,23 @@ class Quantized:
             return len({self.scales[name] for name in (launch.inputs[0], *given)}) == 1
         return op in _INTEGER and not reduces(launch)
 
+    @staticmethod
+    def leaves_in_float(launch: Launch) -> bool:
+        """Whether what a launch computed on whole numbers is quantized anew behind it.
+
+        Rows are made tokens again by a reshape, which is left out of the whole numbers when a
+        ReLU behind it gave its result another scale.
+        """
+        if launch.main.node.op != "linear" or len(launch.main.input(0).shape) == 2:
+            return False
+        return any(call.node.op in _ACTIVATIONS for call in launch.calls)
+
     def left_out(self, launch: Launch) -> bool:
         """Whether a launch is a ReLU or clip that quantizing its result does by itself."""
         alone = launch.main.node.op in _ACTIVATIONS and len(launch.calls) == 1
-        return alone and launch.output in self.scales
+        # One that reads the model's input stays (seen in the profiler).
+        inside = launch.inputs[0] not in self.launches.graph.inputs
+        return alone and inside and launch.output in self.scales
 
     def _is_float(self, tensor: str) -> bool:
         return self.launches.graph.tensors[tensor].dtype == "float32"
@@ -163,3 +180,39 @@ def reduces(launch: Launch) -> bool:
     """Whether a pool takes whole maps: it is written as a reduction, which stays in float."""
     whole = launch.main.attributes.get("output_size", ())
     return launch.main.node.op.startswith("adaptive_") and all(size == 1 for size in whole)
+
+
+def _in_saved_order(launches: LaunchList) -> list[Launch]:
+    """Launches as the quantizer meets them, once ONNX Runtime has changed and saved a graph.
+
+    From what nobody reads back to the inputs, and of several inputs the last one first
+    (`GraphViewer` in onnxruntime/core/graph/graph_viewer.cc, `Graph::ReverseDFSFrom` in graph.cc).
+    """
+    number = {id(launch): index for index, launch in enumerate(launches.alive)}
+    waiting = [
+        (launch, False)
+        for launch in launches.alive
+        if not any(launches.readers(name) for name in given_by(launch))
+    ]
+    seen: set[int] = set()
+    ordered: list[Launch] = []
+    while waiting:
+        launch, left = waiting.pop()
+        if left:
+            ordered.append(launch)
+            continue
+        if id(launch) in seen:
+            continue
+        seen.add(id(launch))
+        waiting.append((launch, True))
+        before = {id(p): p for name in launch.inputs if (p := _giver(launches, name)) is not None}
+        waiting += [(before[i], False) for i in sorted(before, key=number.__getitem__)]
+    return ordered
+
+
+def _giver(launches: LaunchList, tensor: str) -> Launch | None:
+    node = launches.graph.producers.get(tensor)
+    found = launches.producer(tensor)
+    if found is None and node is not None and len(node.outputs) > 1:
+        found = launches.producer(node.outputs[0])
+    return found

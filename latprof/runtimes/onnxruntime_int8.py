@@ -117,6 +117,8 @@ def _portions(names: list[str], values: dict[str, onnx.ValueInfoProto]) -> list[
 
 
 def _range(values: np.ndarray[Any, Any]) -> tuple[float, float]:
+    if not np.isfinite(values).all():  # drawn weights make a few very deep networks overflow
+        values = values[np.isfinite(values)]
     return (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
 
 

@@ -156,7 +156,7 @@ def _reshapes_around_products(
                 near = launches[i + step] if 0 <= i + step < len(launches) else ""
                 rows = _shape(details[launch], mine)
                 if near and rows and _shape(details[near], its) == rows:
-                    found[launch] = owners[near]
+                    found[launch] = found.get(near) or owners[near]
     return found
 
 
