@@ -109,9 +109,12 @@ class Turning:
         for step in reversed(self._in_order()):
             if step.op == "turn":
                 self._leading.add(step.inputs[0])
-            elif self._handles(step) and self._turns_outputs(step):
-                if self._leading.intersection(step.outputs):
-                    self._leading.update(step.inputs)
+            elif (
+                self._handles(step)
+                and self._turns_outputs(step)
+                and self._leading.intersection(step.outputs)
+            ):
+                self._leading.update(step.inputs)
 
     def _pushed(self, step: Step, index: int, before: Step) -> bool:
         if step.op == "turn":
@@ -138,9 +141,8 @@ class Turning:
     def _worth_it(self, step: Step, order: Order) -> bool:
         if step.op == "max_pool":
             return True
-        if step.op == "resize" and step.launch is not None and step.integers:
-            if step.launch.main.attributes["mode"] == "linear":
-                return True
+        if _interpolates(step):
+            return True
         gated = step.op in GATES  # its float half is given quantized: nothing to look past
         cost = sum(self._input_cost(name, order, past=not gated) for name in step.inputs)
         if cost < 0 and self._turns_outputs(step) and not self._leading.intersection(step.outputs):
@@ -326,6 +328,12 @@ def _rank(shape: Shape) -> int:
 def _is_reduction(step: Step) -> bool:
     size = step.launch.main.attributes.get("output_size", ()) if step.launch is not None else ()
     return bool(size) and all(side == 1 for side in size)
+
+
+def _interpolates(step: Step) -> bool:
+    if step.op != "resize" or not step.integers or step.launch is None:
+        return False
+    return bool(step.launch.main.attributes["mode"] == "linear")
 
 
 def _axes(step: Step, rank: int) -> tuple[int, ...]:

@@ -46,9 +46,9 @@ def _join_turned_keys(launches: LaunchList) -> None:
     for launch in launches.all:
         turns = launch.main.node.op == "transpose" and not launch.dead
         after = launches.sole_reader(launch) if turns else None
-        if after is not None and after.main.node.op == "attention":
-            if launch.output == after.main.node.inputs[1]:
-                launches.absorb_before(after, launch)
+        attends = after is not None and after.main.node.op == "attention"
+        if after is not None and attends and launch.output == after.main.node.inputs[1]:
+            launches.absorb_before(after, launch)
 
 
 def _is_layer_of_tokens(launch: Launch) -> bool:

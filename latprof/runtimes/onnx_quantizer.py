@@ -331,7 +331,7 @@ class _Writer:
         self, tensor: str, scale: _Scale, of: str, axis: int | None = None, *, output: str = ""
     ) -> str:
         name = f"{of}/dequantize"
-        settings = {} if axis is None else {"axis": axis}
+        settings: dict[str, Any] = {} if axis is None else {"axis": axis}
         inputs = [tensor, scale.scale, scale.zero_point]
         output = output or name
         node = helper.make_node("DequantizeLinear", inputs, [output], name=name, **settings)

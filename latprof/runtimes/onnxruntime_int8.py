@@ -84,7 +84,7 @@ def _optimised(model: onnx.ModelProto) -> onnx.ModelProto:
 def _ranges(
     model: onnx.ModelProto, names: tuple[str, ...], feed: dict[str, Any]
 ) -> dict[str, tuple[float, float]]:
-    """Least and largest number in each tensor in one run, few tensors at a time if they are large."""
+    """Least and largest number in each tensor, of one input; few at a time if they are large."""
     softmaxes = {node.output[0] for node in model.graph.node if node.op_type == "Softmax"}
     ranges = {name: _range(feed[name]) for name in names if name in feed}
     ranges |= {name: (0.0, 1.0) for name in names if name in softmaxes}  # as quantize_static has it
