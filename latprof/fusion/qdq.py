@@ -100,8 +100,9 @@ class Quantized:
     def left_out(self, launch: Launch) -> bool:
         """Whether a launch is a ReLU or clip that quantizing its result does by itself."""
         alone = launch.main.node.op in _ACTIVATIONS and len(launch.calls) == 1
-        # One that reads the model's input stays (seen in the profiler).
-        inside = launch.inputs[0] not in self.launches.graph.inputs
+        # A clip that reads the model's input stays, a ReLU does not (seen in the profiler).
+        inside = launch.main.node.op == "relu"
+        inside |= launch.inputs[0] not in self.launches.graph.inputs
         return alone and inside and launch.output in self.scales
 
     def _is_float(self, tensor: str) -> bool:
