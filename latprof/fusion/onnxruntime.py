@@ -19,6 +19,7 @@ from dataclasses import replace
 
 from latprof.fusion.launches import Launch, LaunchList, kernel_of
 from latprof.fusion.nchwc import Blocked
+from latprof.fusion.onnxruntime_int8 import fuse_int8
 from latprof.graph import Call, Graph
 from latprof.kernel import Kernel
 from latprof.ops import OPS
@@ -35,10 +36,18 @@ def fuse(graph: Graph, dtype: str = "fp32") -> tuple[Kernel, ...]:
     """The kernels that ONNX Runtime launches for `graph`, reorders included.
 
     A node that it computes once, while loading, or leaves out belongs to no kernel.
+
+    Parameters
+    ----------
+    graph : Graph
+    dtype : str
+        ``fp32``, or ``int8`` for what its own quantizer makes of the graph.
     """
     launches = LaunchList(_simplified(graph))
     _fold_pads(launches)
     _fold_constants(launches)
+    if dtype == "int8":
+        return fuse_int8(launches, len(graph.nodes))
     _join_activations(launches)
     _join_turned_operands(launches)
     _join_skips(launches)

@@ -14,6 +14,7 @@ from latprof.errors import MeasurementError
 from latprof.graph import Graph
 from latprof.kernel import Kernel
 from latprof.runtimes.onnx_writer import write_onnx
+from latprof.runtimes.onnxruntime_int8 import quantized_model
 from latprof.runtimes.onnxruntime_profile import kernel_times
 from latprof.runtimes.protocol import Observed
 from latprof.runtimes.weights import input_values
@@ -87,7 +88,8 @@ class OnnxRuntime:
     """ONNX Runtime, CPU provider, every graph optimisation on (its default)."""
 
     name = "onnxruntime"
-    _last: tuple[Graph, bytes] | None = None  # a network is opened twice, plain and profiled
+    # A network is opened twice, plain and profiled.
+    _last: tuple[Graph, str, bytes] | None = None
 
     def version(self) -> str:
         return f"onnxruntime {ort.__version__}"
@@ -101,11 +103,25 @@ class OnnxRuntime:
         profiled: bool,
         dtype: str = "fp32",
     ) -> OnnxRuntimeSession:
-        if self._last is None or self._last[0] is not graph:
+        if self._last is None or self._last[0] is not graph or self._last[1] != dtype:
             self._last = None  # two large models at once may be one too many
-            self._last = graph, write_onnx(graph).SerializeToString()
-        model = self._last[1]
+            self._last = graph, dtype, _model(graph, dtype)
+        model = self._last[2]
         return OnnxRuntimeSession(graph, model, kernels, threads=threads, profiled=profiled)
+
+
+def _model(graph: Graph, dtype: str) -> bytes:
+    model = write_onnx(graph)
+    if dtype == "fp32":
+        written: bytes = model.SerializeToString()
+        return written
+    try:
+        return quantized_model(graph, model)
+    except Exception as error:  # ORT raises its own kinds, all bare subclasses of Exception
+        raise MeasurementError(
+            f"ONNX Runtime cannot quantise {graph.name!r}: {_first_line(error)} Try another "
+            "--runtime, or --dtype fp32."
+        ) from error
 
 
 RUNTIME = OnnxRuntime()

@@ -20,6 +20,7 @@ from typing import Any
 from latprof.errors import MeasurementError
 from latprof.fusion.nchwc import BLOCK
 from latprof.kernel import Kernel
+from latprof.runtimes.onnxruntime_int8_profile import Conversions, without_token
 from latprof.runtimes.protocol import KernelTimes, Observed, Stray
 
 _END = "_kernel_time"
@@ -66,15 +67,22 @@ def kernel_times(events: Iterable[Any], kernels: Sequence[Kernel]) -> Observed:
             said = event.get("args")
             details.setdefault(launch, said if isinstance(said, Mapping) else {})
     owner = {node: kernel.name for kernel in kernels for node in kernel.nodes}
-    waiting = _Nameless(kernels)
+    waiting, conversions = _Nameless(kernels), Conversions(kernels, owner)
     found: dict[str, list[list[float]]] = defaultdict(list)
     seen: dict[str, list[str]] = defaultdict(list)
     strays: list[Stray] = []
-    owners = {launch: _owner(launch, owner) for launch in by_launch}
+    owners: dict[str, str | None] = {}
+    for launch in by_launch:
+        told, kernel = conversions.named(launch, str(details[launch].get("op_name")))
+        owners[launch] = kernel if told else _owner(launch, owner)
     owners |= _reshapes_around_products(owners, details)
     owners |= {
         launch: waiting.take(details[launch]) for launch in by_launch if owners[launch] is None
     }
+    for launch in by_launch:
+        if owners[launch] is None:
+            shape = tuple(sorted(_shape(details[launch], "input_type_shape")))
+            owners[launch] = conversions.shaped(details[launch], shape)
     owners |= _moved_transposes(owners, details, kernels)
     for launch, times in by_launch.items():
         kernel = owners[launch]
@@ -120,7 +128,7 @@ def _owner(launch: str, owner: Mapping[str, str]) -> str | None:
     """The kernel that computes the node `launch` is named after."""
     # Suffixes and prefix are those of NchwcTransformer and GemmActivationFusion. A node may be
     # named so itself, hence the whole name first.
-    bare = launch.removesuffix("_nchwc").removesuffix("_bn").removeprefix("fused ")
+    bare = without_token(launch).removesuffix("_nchwc").removesuffix("_bn").removeprefix("fused ")
     bare = bare.removesuffix("_new_reshape")  # ReshapeFusion: with the reshape before a product
     for name in (launch, bare):
         while name:
@@ -148,7 +156,7 @@ def _reshapes_around_products(
                 near = launches[i + step] if 0 <= i + step < len(launches) else ""
                 rows = _shape(details[launch], mine)
                 if near and rows and _shape(details[near], its) == rows:
-                    found[launch] = owners[near]
+                    found[launch] = found.get(near) or owners[near]
     return found
 
 

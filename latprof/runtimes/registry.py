@@ -66,7 +66,7 @@ _CUDA_DEVICES = ("/dev/nvidia0", "/dev/dxg")
 _ENTRIES = (
     Entry(
         "onnxruntime", "latprof.runtimes.onnxruntime", "ONNX Runtime, CPU provider",
-        needs=("onnxruntime", "onnx"), aliases=("ort",),
+        needs=("onnxruntime", "onnx"), dtypes=("fp32", "int8"), aliases=("ort",),
     ),
     Entry(
         "torch-eager", "latprof.runtimes.torch_eager", "PyTorch, operator by operator",
