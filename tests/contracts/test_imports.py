@@ -35,6 +35,7 @@ HOMES = {
     "onnx": ("runtimes/onnx_",),
     "keras": (),  # its files are read without it
     "onnxruntime": ("runtimes/onnxruntime",),
+    "openvino": ("runtimes/openvino",),
     "sklearn": ("costmodel/fitting.py",),
     "plotly": ("report/charts.py",),
     "click": ("cli/",),
