@@ -12,7 +12,9 @@ from latprof.errors import MeasurementError
 from latprof.graph import Graph
 from latprof.sampling import draw_network
 
-pytest.importorskip("openvino", reason='OpenVINO is not installed: pip install "latprof[openvino]"')
+# Not importorskip: it would import OpenVINO's telemetry with it.
+if (why_not := runtimes.missing("openvino")) is not None:
+    pytest.skip(why_not, allow_module_level=True)
 
 
 def graph_of(op: str = "relu", dtype: str = "float32") -> Graph:
