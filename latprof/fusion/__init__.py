@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from latprof.errors import UnknownName
-from latprof.fusion import eager, inductor, litert, onnxruntime
+from latprof.fusion import eager, inductor, litert, onnxruntime, openvino
 from latprof.graph import Graph
 from latprof.kernel import Kernel
 
@@ -18,6 +18,7 @@ class Fuse(Protocol):
 
 FUSIONS: dict[str, Fuse] = {
     "onnxruntime": onnxruntime.fuse,
+    "openvino": openvino.fuse,
     "torch-eager": eager.fuse,
     "torch-compile": inductor.fuse,
     "torch-cuda": eager.fuse,

@@ -43,8 +43,8 @@ def fuse(graph: Graph, dtype: str = "fp32") -> tuple[Kernel, ...]:
     dtype : str
         ``fp32``, or ``int8`` for what its own quantizer makes of the graph.
     """
-    launches = LaunchList(_simplified(graph))
-    _fold_pads(launches)
+    launches = LaunchList(simplified(graph))
+    fold_pads(launches)
     _fold_constants(launches)
     if dtype == "int8":
         return fuse_int8(launches, len(graph.nodes))
@@ -56,7 +56,7 @@ def fuse(graph: Graph, dtype: str = "fp32") -> tuple[Kernel, ...]:
     return tuple(kernel_of(launch) for launch in ordered if not launch.dead)
 
 
-def _simplified(graph: Graph) -> Graph:
+def simplified(graph: Graph) -> Graph:
     """`graph` without nodes that only know constants or give back what they take.
 
     One that changes nothing stays where the model begins or ends: the value needs a name.
@@ -101,7 +101,7 @@ def _is_constant(call: Call, known: Iterable[bool]) -> bool:
     return call.node.op in OPS and bool(call.node.inputs) and all(known)
 
 
-def _fold_pads(launches: LaunchList) -> None:
+def fold_pads(launches: LaunchList) -> None:
     for launch in launches.all:
         after = launches.sole_reader(launch) if _pads_with_zeros(launch) else None
         if after is not None and after.main.node.op in ("conv", "max_pool", "avg_pool"):

@@ -69,6 +69,10 @@ _ENTRIES = (
         needs=("onnxruntime", "onnx"), dtypes=("fp32", "int8"), aliases=("ort",),
     ),
     Entry(
+        "openvino", "latprof.runtimes.openvino", "OpenVINO, CPU plugin",
+        needs=("openvino", "onnx"), extra="openvino", aliases=("ov",),
+    ),
+    Entry(
         "torch-eager", "latprof.runtimes.torch_eager", "PyTorch, operator by operator",
         needs=("torch",), aliases=("eager", "torch"), dtypes=("fp32", "bf16", "fp16"),
     ),

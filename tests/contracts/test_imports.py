@@ -37,6 +37,7 @@ HOMES = {
     "onnxruntime": ("runtimes/onnxruntime",),
     "ai_edge_litert": ("runtimes/litert",),
     "flatbuffers": ("runtimes/litert_",),
+    "openvino": ("runtimes/openvino",),
     "sklearn": ("costmodel/fitting.py",),
     "plotly": ("report/charts.py",),
     "click": ("cli/",),

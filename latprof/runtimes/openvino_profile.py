@@ -1,0 +1,223 @@
+"""OpenVINO's counters and runtime model → times of our kernels.
+
+A runtime model tells, for each launch, the nodes of the model it was fused from
+(``originalLayersNames``); a counter tells the mean time of all runs so far, in whole
+microseconds. Launches that OpenVINO put in itself carry no name of ours: reorders are found by
+the launch they read from, the rest belongs to whoever reads what it gives.
+
+References
+----------
+OpenVINO 2026.4, src/plugins/intel_cpu/src/perf_count.h (a counter is the sum of whole
+microseconds divided by the number of runs) and graph_dumper.cpp (the runtime model).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from latprof.kernel import Kernel
+from latprof.runtimes.protocol import KernelTimes, Observed, Stray
+
+_NO_LAUNCH = ("Const", "Input", "Output")
+_VIEW = "Reshape"
+_REORDERS = ("reorder_input", "reorder_output")
+
+
+@dataclass(frozen=True)
+class Launched:
+    """One launch of a runtime model.
+
+    Parameters
+    ----------
+    name, kind : str
+        As OpenVINO says: ``Multiply_8140`` and ``Convolution``.
+    originals : tuple of str
+        Names of the model's nodes it was fused from.
+    layout : str
+        Of what it gives; ``acdb`` for channels last.
+    sources : tuple of (str, int)
+        The launch that gives each operand, and which of its outputs that is.
+    """
+
+    name: str
+    kind: str
+    originals: tuple[str, ...] = ()
+    layout: str = ""
+    sources: tuple[tuple[str, int], ...] = ()
+
+
+def kernel_times(
+    launched: Sequence[Launched],
+    means_us: Mapping[str, Sequence[int]],
+    kernels: Sequence[Kernel],
+    nodes: frozenset[str],
+) -> Observed:
+    """Times of each kernel, run by run, and the launches that match no kernel.
+
+    Parameters
+    ----------
+    launched : sequence of Launched
+        The runtime model, in running order.
+    means_us : mapping of str to sequence of int
+        For each launch its counter after the first, second, ... run.
+    kernels : sequence of Kernel
+        What fusion predicted, in running order.
+    nodes : frozenset of str
+        Names of the graph's nodes and inputs.
+    """
+    names = {launch.name: _names(launch, nodes) for launch in launched}
+    owners = _owners(launched, names, kernels)
+    found: dict[str, list[tuple[float, ...]]] = defaultdict(list)
+    seen: dict[str, list[str]] = defaultdict(list)
+    strays: list[Stray] = []
+    for launch in launched:
+        if launch.kind in _NO_LAUNCH or launch.name not in means_us:
+            continue  # the rest is computed once, while loading
+        times_ms = tuple(us / 1e3 for us in times_of_runs(means_us[launch.name]))
+        owner = owners.get(launch.name)
+        if owner is not None:
+            found[owner].append(times_ms)
+            seen[owner].append(f"{launch.kind} {launch.name}")
+        elif any(times_ms):
+            strays.append(Stray(launch.name, launch.kind, times_ms))
+    matched = tuple(
+        KernelTimes(kernel, tuple(map(sum, zip(*found[kernel.name], strict=True))),
+                    len(found[kernel.name]), tuple(seen[kernel.name]))
+        for kernel in kernels
+        if kernel.name in found
+    )  # fmt: skip
+    return Observed(matched, tuple(strays))
+
+
+def times_of_runs(means: Sequence[int]) -> tuple[float, ...]:
+    """The time of each run, given the running mean, rounded down, after each.
+
+    After n runs the sum is known within n units. The straightest line through what is known
+    is taken: a slow run stands out, and where runs are alike the rounding tells nothing.
+
+    Examples
+    --------
+    >>> times_of_runs([9, 7, 6])
+    (9.0, 5.5, 5.5)
+    """
+    runs = len(means)
+    low = [mean * n for n, mean in enumerate(means, 1)]
+    high = [mean * n + n - 1 for n, mean in enumerate(means, 1)]
+    for n in range(1, runs):  # a sum never falls
+        low[n] = max(low[n], low[n - 1])
+        high[-n - 1] = min(high[-n - 1], high[-n])
+    times: list[float] = []
+    start, total = 0, 0.0
+    while start < runs:
+        end, slope = _straight(low, high, start, total)
+        times += [slope] * (end - start)
+        start, total = end, total + slope * (end - start)
+    return tuple(times)
+
+
+def _straight(
+    low: Sequence[int], high: Sequence[int], start: int, total: float
+) -> tuple[int, float]:
+    """How far a straight line from (`start`, `total`) can go before it has to bend; its slope."""
+    least, most, at_least, at_most = 0.0, float("inf"), start + 1, start + 1
+    for n in range(start + 1, len(low) + 1):
+        lowest, highest = ((bound[n - 1] - total) / (n - start) for bound in (low, high))
+        if lowest > most:
+            return at_most, most
+        if highest < least:
+            return at_least, least
+        if lowest >= least:
+            least, at_least = lowest, n
+        if highest <= most:
+            most, at_most = highest, n
+    return len(low), (least + most) / 2
+
+
+def _names(launch: Launched, nodes: frozenset[str]) -> tuple[str, ...]:
+    """The graph's nodes that a launch was fused from, in order."""
+    found = []
+    for original in launch.originals:
+        name = original.removesuffix("/WithoutBiases")
+        while name and name not in nodes:
+            name = name.rpartition("/")[0]  # an inner step: node/step
+        found += [name] * bool(name)
+    return tuple(found)
+
+
+def _owners(
+    launched: Sequence[Launched],
+    names: Mapping[str, tuple[str, ...]],
+    kernels: Sequence[Kernel],
+) -> dict[str, str]:
+    """The kernel behind each launch that has one."""
+    kernel_of = {node: kernel.name for kernel in kernels for node in kernel.nodes}
+    reorders = {kernel.name for kernel in kernels if kernel.op in _REORDERS}
+    owners: dict[str, str] = {}
+    for launch in launched:
+        if launch.kind == "Reorder" and launch.sources:
+            source, port = launch.sources[0]
+            giver = names.get(source, ())
+            op = _REORDERS[0] if launch.layout == "acdb" else _REORDERS[1]
+            given = giver[-1] if giver else source
+            name = f"{given}/{port}/{op}" if port else f"{given}/{op}"
+            if name in reorders:
+                reorders.remove(name)
+                owners[launch.name] = name
+        else:
+            mine = (kernel_of[name] for name in names[launch.name] if name in kernel_of)
+            owner = next(mine, None)
+            if owner is not None:
+                owners[launch.name] = owner
+    owners |= _by_reader(launched, names, owners)
+    return owners | _between_neighbours(launched, names, owners, kernels)
+
+
+def _by_reader(
+    launched: Sequence[Launched],
+    names: Mapping[str, tuple[str, ...]],
+    owners: Mapping[str, str],
+) -> dict[str, str]:
+    """Nameless launches belong to the kernel that reads what they give, views between or not."""
+    reader: dict[str, Launched] = {}
+    for launch in launched:
+        for source, _ in launch.sources:
+            reader.setdefault(source, launch)
+    found: dict[str, str] = {}
+    for launch in launched:
+        if launch.kind in (*_NO_LAUNCH, "Reorder") or names[launch.name]:
+            continue
+        after = reader.get(launch.name)
+        while after is not None and after.kind == _VIEW:
+            after = reader.get(after.name)
+        if after is not None and after.name in owners:
+            found[launch.name] = owners[after.name]
+    return found
+
+
+def _between_neighbours(
+    launched: Sequence[Launched],
+    names: Mapping[str, tuple[str, ...]],
+    owners: Mapping[str, str],
+    kernels: Sequence[Kernel],
+) -> dict[str, str]:
+    """Nameless launches that are left: kernels not yet seen that run between the same two others.
+
+    An operator that is moved past a view loses its name, and so does the reorder behind it.
+    """
+    place = {kernel.name: index for index, kernel in enumerate(kernels)}
+    left = {k.name: k.op for k in kernels if k.name not in owners.values()}
+    found: dict[str, str] = {}
+    places = [place.get(owners.get(launch.name, ""), -1) for launch in launched]
+    for index, launch in enumerate(launched):
+        if launch.kind in (*_NO_LAUNCH, _VIEW) or launch.name in owners or names[launch.name]:
+            continue
+        first = next((p for p in reversed(places[:index]) if p >= 0), -1)
+        last = next((p for p in places[index:] if p >= 0), len(kernels))
+        reorders = launch.kind == "Reorder"
+        for kernel in kernels[first + 1 : last]:
+            if kernel.name in left and (left[kernel.name] in _REORDERS) == reorders:
+                found[launch.name] = kernel.name
+                break
+    return found
