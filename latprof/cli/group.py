@@ -15,6 +15,7 @@ COMMANDS = {
     "count": "Count a model's parameters, arithmetic and memory.",
     "measure": "Build this machine's table of kernels.",
     "fit": "Fit, validate and save a device's cost model.",
+    "runtimes": "List the runtimes that work here, and why others do not.",
     "zoo": "List the networks and blocks that come with latprof.",
 }
 

@@ -70,8 +70,8 @@ class Worker:
     ) -> None:
         self.stop()
 
-    def start(self) -> None:
-        """Start the process and learn which library answers.
+    def start(self, limit_s: float = START_LIMIT_S) -> None:
+        """Start the process and learn which library answers, within `limit_s` seconds.
 
         Raises
         ------
@@ -104,7 +104,7 @@ class Worker:
         for reader in self._readers:
             reader.start()
         try:
-            self.version = str(self._ask({"runtime": self.runtime}, START_LIMIT_S)["version"])
+            self.version = str(self._ask({"runtime": self.runtime}, limit_s)["version"])
         except BaseException:
             self.stop()
             raise
@@ -157,9 +157,14 @@ class Worker:
             answer = _parsed(self._answers.get(timeout=limit_s))
         except queue.Empty:
             self._restart(greeting=greeting)
+            advice = (
+                "Try again, or another --runtime."
+                if greeting
+                else "A smaller input (--input) or batch may help."
+            )
             raise MeasurementError(
                 f"{self.runtime} did not answer within {limit_s:g} s; the measuring process was "
-                "ended. A smaller input (--input) or batch may help."
+                f"ended. {advice}"
             ) from None
         except KeyboardInterrupt:
             self.stop()  # its answer would be taken for that to the next job
