@@ -16,6 +16,7 @@ COMMANDS = {
     "measure": "Build this machine's table of kernels.",
     "fit": "Fit, validate and save a device's cost model.",
     "runtimes": "List the runtimes that work here, and why others do not.",
+    "fusion": "Show what a runtime launches for a model, beside what was predicted.",
     "zoo": "List the networks and blocks that come with latprof.",
 }
 

@@ -31,6 +31,10 @@ def render_markdown(answer: Mapping[str, Any]) -> str:
         from latprof.report.count_markdown import render_count_markdown
 
         return render_count_markdown(answer)
+    if answer.get("kind") == "fusion":
+        from latprof.report.fusion_markdown import render_fusion_markdown
+
+        return render_fusion_markdown(answer)
     model = mapping(answer.get("model"))
     shown = parts(answer)
     kind = "profile" if answer.get("kind") == "profile" else "prediction"

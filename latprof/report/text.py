@@ -39,6 +39,10 @@ def render_text(
         from latprof.report.count_text import render_count_text
 
         return render_count_text(answer, width=width, color=color, limit=limit)
+    if answer.get("kind") == "fusion":
+        from latprof.report.fusion_text import render_fusion
+
+        return render_fusion(answer, width=width, color=color, limit=limit)
     pen = Pen(color)
     shown = parts(answer)
     lines = _model_lines(mapping(answer.get("model")), width, pen)

@@ -22,7 +22,7 @@ FLOORS = (
     ("captured", "report"),
     ("answers",),
     ("account", "prediction"),
-    ("profiling",),
+    ("profiling", "launched"),
     ("api",),
     ("cli",),
     ("__main__",),
