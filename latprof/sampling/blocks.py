@@ -15,7 +15,14 @@ import random
 from collections.abc import Callable
 
 from latprof.sampling.net import Net
-from latprof.sampling.tokens import layer_norm, linear, to_tokens, transformer
+from latprof.sampling.tokens import (
+    layer_norm,
+    linear,
+    map_attention,
+    next_unit,
+    to_tokens,
+    transformer,
+)
 
 Block = Callable[[Net, str], str]
 
@@ -33,7 +40,7 @@ def rounded_width(chance: random.Random, channels: float) -> int:
 
 
 def _kernel(net: Net) -> int:
-    return net.chance.choices((3, 5, 7), (6, 3, 1))[0]
+    return net.chance.choices((3, 5, 7, 9, 11), (6, 3, 1.2, 0.3, 0.15))[0]
 
 
 def _stride(net: Net) -> int:
@@ -80,11 +87,21 @@ def dilated(net: Net, x: str) -> str:
 def grouped(net: Net, x: str) -> str:
     """A grouped convolution, 3×3 (ResNeXt) or 1×1 followed by a shuffle (ShuffleNetV1)."""
     channels = net.shape(x)[1]
-    groups = net.chance.choice([g for g in (2, 3, 4, 8, 16, 32) if channels % g == 0] or [1])
+    groups = net.chance.choice([g for g in (2, 3, 4, 8, 16, 32, 64) if channels % g == 0] or [1])
     wide = max(1, round(near_width(net, x) / groups)) * groups
     if net.chance.random() < 0.5:
         return net.conv(x, wide, 3, stride=_stride(net), groups=groups)
     return shuffle(net, net.conv(x, wide, 1, groups=groups), groups)
+
+
+def swapped_groups(net: Net, x: str) -> str:
+    """Reshape, transpose, reshape (a ShuffleNetV1 written for any number of groups)."""
+    batch, channels, height, width = net.shape(x)
+    groups = net.chance.choice([g for g in (1, 1, 2, 3, 4, 8) if channels % g == 0])
+    add = net.builder.add_one
+    y = add("reshape", [x], shape=(batch, groups, channels // groups, height, width))
+    y = add("transpose", [y], order=(0, 2, 1, 3, 4))
+    return add("reshape", [y], shape=(batch, channels, height, width))
 
 
 def shuffle(net: Net, x: str, groups: int = 2) -> str:
@@ -265,6 +282,9 @@ BLOCKS: tuple[tuple[Block, float], ...] = (
     (dense_growth, 1),
     (pool, 1),
     (transformer, 1.5),
+    (map_attention, 0.4),
+    (next_unit, 0.8),
+    (swapped_groups, 0.3),
     (upsampled, 0.7),
     (local_response_norm, 0.2),
     (loose_ends, 1),

@@ -13,9 +13,11 @@ from latprof.graph import Graph
 from latprof.ops import OPS
 from latprof.sampling.blocks import BLOCKS, classifier, rounded_width
 from latprof.sampling.net import Net
+from latprof.sampling.starts import features, stem, tokens
 
 # Feature-map size → narrowest and widest channel count met there in the zoo's architectures.
 WIDTHS = {
+    384: (3, 3),
     224: (3, 3),
     160: (3, 32),
     112: (8, 96),
@@ -31,7 +33,12 @@ WIDTHS = {
     4: (64, 2048),
     1: (64, 4096),
 }
-_SIZE_WEIGHTS = (2, 1, 3, 1, 2, 5, 2, 6, 2, 7, 1, 6, 1, 0.5)
+_SIZE_WEIGHTS = (0.7, 2, 1, 3, 1, 2, 5, 2, 6, 2, 7, 1, 6, 1, 0.5)
+# Of feature maps, of tokens and of rows of features.
+_START_WEIGHTS = (93, 4, 3)
+BATCHES = (1, 2, 4, 8, 16, 32)
+_BATCH_WEIGHTS = (86, 4, 3, 3, 2, 2)
+_STEM_SHARE = 0.8  # of networks on an image
 LEAST_BLOCKS, MOST_BLOCKS = 4, 8
 # A probe should take milliseconds: one in `_LARGE_EVERY` may be ten times larger.
 MAX_MACS, MAX_MACS_LARGE, _LARGE_EVERY = 300_000_000, 2_000_000_000, 12
@@ -62,20 +69,32 @@ def draw_network(seed: int, number: int) -> Graph:
 def _grow(name: str, chance: random.Random, limit: int) -> Graph | None:
     """A network, or None when the first blocks drawn were already too large."""
     net = Net.draw(name, chance)
+
+    def fits(x: str) -> bool:
+        small = net.builder.tensor(x).elements <= _MAX_ELEMENTS
+        return small and _macs(net.finish(x)) <= limit
+
+    start = chance.choices((None, tokens, features), _START_WEIGHTS)[0]
+    if start is not None:
+        last = start(net, fits)
+        return None if last is None else net.finish(last)
+    batch = chance.choices(BATCHES, _BATCH_WEIGHTS)[0]
     size = chance.choices(list(WIDTHS), _SIZE_WEIGHTS)[0]
     if size > 4:
         size = max(1, size + chance.choice((0, 0, 0, 0, -1, 1, 2, 4)))
     narrow, wide = WIDTHS[min(WIDTHS, key=lambda s: abs(s - size))]
     channels = rounded_width(chance, narrow * (wide / narrow) ** chance.random())
     channels = 3 if wide == 3 else channels
-    x = net.builder.input((1, channels, size, size))
+    x = net.builder.input((batch, channels, size, size))
     if size < _SHORTEST_SIDE:
         return net.finish(classifier(net, x))
     blocks, weights = zip(*BLOCKS, strict=True)
     grown: str | None = None
-    for _ in range(chance.randint(LEAST_BLOCKS, MOST_BLOCKS)):
-        x = chance.choices(blocks, weights)[0](net, x)
-        if net.builder.tensor(x).elements > _MAX_ELEMENTS or _macs(net.finish(x)) > limit:
+    for number in range(chance.randint(LEAST_BLOCKS, MOST_BLOCKS)):
+        begins = number == 0 and channels == 3 and chance.random() < _STEM_SHARE
+        block = stem if begins else chance.choices(blocks, weights)[0]
+        x = block(net, x)
+        if not fits(x):
             break
         grown = x
         if min(net.shape(x)[2:]) < _SHORTEST_SIDE:

@@ -4,13 +4,14 @@ import json
 import random
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 
 from latprof.counting import count
 from latprof.fusion import FUSIONS, fuse
 from latprof.sampling import draw_network
-from latprof.sampling.networks import MAX_MACS, MAX_MACS_LARGE
+from latprof.sampling.networks import BATCHES, MAX_MACS, MAX_MACS_LARGE
 from latprof.zoo import ENTRIES
 
 
@@ -35,7 +36,8 @@ def test_a_number_means_the_same_network_tomorrow():
 
 def test_other_seeds_and_other_numbers_mean_other_networks():
     drawn = [draw_network(seed, number) for seed in range(3) for number in range(20)]
-    assert len({json.dumps(graph.to_dict()["nodes"]) for graph in drawn}) == 60
+    said = [graph.to_dict() for graph in drawn]
+    assert len({json.dumps([data["nodes"], data["tensors"]]) for data in said}) == 60
     assert drawn[21].name == "micro-1-1"
 
 
@@ -55,12 +57,25 @@ def test_a_network_stays_within_its_budget(networks):
     assert 0 < len(large) <= 200 / 12 * 2  # one in twelve may be that large
 
 
-def test_networks_have_one_image_and_one_answer(networks):
+def test_networks_have_one_input_and_one_answer(networks):
     for graph in networks:
         assert len(graph.inputs) == len(graph.outputs) == 1
-        batch, channels, height, width = graph.tensors[graph.inputs[0]].shape
-        assert (batch, height) == (1, width)
-        assert channels >= 1
+        shape = graph.tensors[graph.inputs[0]].shape
+        assert len(shape) in (2, 3, 4)  # a row of features, tokens, or a square map
+        assert min(shape) >= 1
+        assert len(shape) < 4 or shape[2] == shape[3]
+
+
+def test_most_networks_take_one_image_and_some_take_many(networks):
+    batches = Counter(graph.tensors[graph.inputs[0]].shape[0] for graph in networks)
+    assert set(batches) == set(BATCHES)
+    assert batches[1] > 0.8 * len(networks)
+
+
+def test_some_networks_begin_with_tokens_or_features(networks):
+    axes = Counter(len(graph.tensors[graph.inputs[0]].shape) for graph in networks)
+    assert axes[4] > 0.85 * len(networks)
+    assert min(axes[2], axes[3]) > 0.005 * len(networks)
 
 
 def test_no_operator_of_a_sampled_network_is_unknown(networks):
@@ -73,6 +88,7 @@ UNSAMPLED_KINDS = {
     ("grouped", "relu", True, False, "nchw"),  # the end of a ShuffleNetV1 unit
     ("relu", "", False, False, "blocked"),  # between two blocks of Xception; rarely sampled
     ("grouped", "relu", True, False, "blocked"),
+    ("grouped", "relu", False, False, "blocked"),  # among 400; rarely sampled
     ("add", "", False, False, "blocked"),
 }
 
