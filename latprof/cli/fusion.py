@@ -16,13 +16,18 @@ from latprof.cli.options import (
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", required=False)
 @model_options
 @running_options
 @click.option(
     "--predicted",
     is_flag=True,
     help="Only list what would be launched; the runtime need not be installed.",
+)
+@click.option(
+    "--detect",
+    is_flag=True,
+    help="Find out which pairs of operators the runtime fuses, from times alone; without MODEL.",
 )
 @click.option(
     "--time",
@@ -38,7 +43,7 @@ from latprof.cli.options import (
 @click.option("--all", "show_all", is_flag=True,
               help="List every kernel, in running order; else the slowest.")  # fmt: skip
 def fusion(
-    model: str,
+    model: str | None,
     inputs: Any,
     batch: int | None,
     trust: bool,
@@ -46,6 +51,7 @@ def fusion(
     threads: int,
     dtype: str,
     predicted: bool,
+    detect: bool,
     seconds: float,
     **shown: Any,
 ) -> None:
@@ -53,13 +59,25 @@ def fusion(
 
     MODEL runs under the runtime's own profiler. Each predicted kernel stands with the operators
     that it computes, what was launched for it and how long that took.
+
+    With --detect, for a runtime that nobody can look into, operators are timed alone and in pairs:
+    a pair that takes less than its parts is fused. It takes about a minute.
     """
+    if bool(model) == detect:
+        raise click.UsageError("name a MODEL, or pass --detect without one.")
     from latprof import launched
     from latprof.cli.showing import show
     from latprof.profiling import target_of
 
     # Cheap checks first: capturing a model takes seconds.
     target = target_of(runtime, threads=threads, dtype=dtype)
+    if model is None:
+        from latprof.detected import detected
+
+        found = detected(target, command=typed_command(),
+                         report=lambda line: click.echo(line, err=True))  # fmt: skip
+        show(found, **shown)
+        return
     graph = capture_model(model, inputs, batch, trust)
     running: dict[str, Any] = {"threads": threads, "dtype": dtype, "command": typed_command()}
     if predicted:

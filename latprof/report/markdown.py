@@ -31,6 +31,10 @@ def render_markdown(answer: Mapping[str, Any]) -> str:
         from latprof.report.count_markdown import render_count_markdown
 
         return render_count_markdown(answer)
+    if answer.get("kind") == "detection":
+        from latprof.report.detection_text import render_detection_markdown
+
+        return render_detection_markdown(answer)
     if answer.get("kind") == "fusion":
         from latprof.report.fusion_markdown import render_fusion_markdown
 

@@ -39,6 +39,10 @@ def render_text(
         from latprof.report.count_text import render_count_text
 
         return render_count_text(answer, width=width, color=color, limit=limit)
+    if answer.get("kind") == "detection":
+        from latprof.report.detection_text import render_detection
+
+        return render_detection(answer, width=width, color=color)
     if answer.get("kind") == "fusion":
         from latprof.report.fusion_text import render_fusion
 
