@@ -39,13 +39,13 @@ def answer():
 
 def test_the_slowest_come_first_and_what_does_not_fit_together_is_named(answer):
     assert render_text(answer, width=100, color=False).splitlines()[5:] == [
-        "  kernel     runs as            computes   launched          ms",
-        "  body.conv  conv               conv+relu  Conv body.conv  4.00",
-        "  stem       conv (from_plain)  conv+relu  Conv stem       1.00",
-        "  lost       conv               conv+relu  not launched       –",
+        "  kernel     runs as            computes   launched           ms",
+        "  body.conv  conv               conv+relu  Conv body.conv  4.000",
+        "  stem       conv (from_plain)  conv+relu  Conv stem       1.000",
+        "  lost       conv               conv+relu  not launched        –",
         "",
-        "  launched, not predicted  kind    ms",
-        "  cast_7                   Cast  0.20",
+        "  launched, not predicted  kind     ms",
+        "  cast_7                   Cast  0.200",
         "",
         "  predicted, not launched: lost",
     ]  # fmt: skip
