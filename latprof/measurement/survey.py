@@ -28,11 +28,14 @@ class Presence:
         The library that answered, and its version; empty where none did.
     reason : str
         Why it does not work here; empty where it does.
+    install : str
+        What to type, where that may help.
     """
 
     entry: Entry
     version: str = ""
     reason: str = ""
+    install: str = ""
 
     @property
     def works(self) -> bool:
@@ -47,7 +50,7 @@ class Presence:
             "works": self.works,
             "version": self.version,
             "reason": self.reason,
-            "install": "" if self.works else entry.install,
+            "install": self.install,
             "dtypes": list(entry.dtypes),
             "processor": entry.processor,
             "most_threads": len(usable_cores()) if entry.processor == "cpu" else 1,
@@ -72,14 +75,17 @@ def survey(entries: Sequence[Entry] | None = None, limit_s: float = LIMIT_S) -> 
 def _look(entry: Entry, limit_s: float) -> Presence:
     lacking = missing(entry.name)
     if lacking:
-        return Presence(entry, reason=_without_advice(lacking, entry))
+        return Presence(entry, "", _without_advice(lacking, entry), entry.install)
     # A broken native library may end its process, or never come back.
     worker = Worker(entry.name, threads=1)
     try:
         worker.start(limit_s)
         return Presence(entry, version=worker.version)
     except MeasurementError as error:
-        return Presence(entry, reason=_without_advice(str(error), entry))
+        said = str(error)
+        # A missing device, say, is not brought by installing what is there already.
+        install = entry.install if entry.extra and entry.install in said else ""
+        return Presence(entry, "", _without_advice(said, entry), install)
     finally:
         worker.stop()
 

@@ -51,7 +51,8 @@ def render_runtimes(entries: Sequence[Mapping[str, Any]], *, width: int, color: 
         name = _named(entry)
         lines += wrap(f"{name} · {entry['about']} · {', '.join(entry['dtypes'])}", width)
         lines += wrap(visible(entry["reason"]), width, first=_INDENT, rest=_INDENT)
-        lines.append(f"{_INDENT}{entry['install']}")  # never wrapped: it is there to be copied
+        if entry["install"]:
+            lines.append(f"{_INDENT}{entry['install']}")  # never wrapped: it is there to be copied
     return "\n".join(lines).lstrip("\n") + "\n"
 
 
@@ -59,7 +60,9 @@ def render_runtimes_markdown(answer: Mapping[str, Any]) -> str:
     """One table of all runtimes."""
     rows = []
     for entry in answer["runtimes"]:
-        fix = f"{prose(entry['reason'])}: {markdown_code(entry['install'])}"
+        fix = prose(entry["reason"])
+        if entry["install"]:
+            fix += f": {markdown_code(entry['install'])}"
         rows.append(
             [
                 markdown_code(entry["name"]),

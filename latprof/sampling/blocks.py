@@ -94,6 +94,17 @@ def grouped(net: Net, x: str) -> str:
     return shuffle(net, net.conv(x, wide, 1, groups=groups), groups)
 
 
+def grouped_residual(net: Net, x: str) -> str:
+    """Grouped convolutions around a shuffle and a depthwise one, and an addition (ShuffleNetV1)."""
+    channels = net.shape(x)[1]
+    groups = net.chance.choice([g for g in (2, 3, 4, 8) if channels % g == 0] or [1])
+    narrow = max(1, round(channels / 4 / groups)) * groups
+    y = shuffle(net, net.conv(x, narrow, groups=groups), groups)
+    y = net.conv(y, narrow, 3, groups=narrow, activation="")
+    y = net.conv(y, channels, groups=groups, activation="")
+    return net.act(net.add(x, y), net.activation)
+
+
 def swapped_groups(net: Net, x: str) -> str:
     """Reshape, transpose, reshape (a ShuffleNetV1 written for any number of groups)."""
     batch, channels, height, width = net.shape(x)
@@ -285,6 +296,7 @@ BLOCKS: tuple[tuple[Block, float], ...] = (
     (map_attention, 0.4),
     (next_unit, 0.8),
     (swapped_groups, 0.3),
+    (grouped_residual, 1),
     (upsampled, 0.7),
     (local_response_norm, 0.2),
     (loose_ends, 1),
