@@ -87,7 +87,9 @@ def dilated(net: Net, x: str) -> str:
 def grouped(net: Net, x: str) -> str:
     """A grouped convolution, 3×3 (ResNeXt) or 1×1 followed by a shuffle (ShuffleNetV1)."""
     channels = net.shape(x)[1]
-    groups = net.chance.choice([g for g in (2, 3, 4, 8, 16, 32, 64) if channels % g == 0] or [1])
+    groups = net.chance.choice(
+        [g for g in (2, 3, 4, 8, 16, 32, 32, 64, 64) if channels % g == 0] or [1]
+    )
     wide = max(1, round(near_width(net, x) / groups)) * groups
     if net.chance.random() < 0.5:
         return net.conv(x, wide, 3, stride=_stride(net), groups=groups)

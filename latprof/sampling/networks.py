@@ -102,6 +102,8 @@ def _grow(name: str, chance: random.Random, limit: int) -> Graph | None:
     if grown is None:
         return None
     graph = net.finish(grown)
+    if not _macs(graph):  # pools and activations alone are no network
+        return None
     whole = net.finish(classifier(net, grown)) if chance.random() < 0.35 else graph
     return whole if _macs(whole) <= limit else graph
 

@@ -87,7 +87,10 @@ def test_no_operator_of_a_sampled_network_is_unknown(networks):
 UNSAMPLED_KINDS = {
     ("relu", "", False, False, "blocked"),  # between two blocks of Xception; rarely sampled
     ("grouped", "relu", True, False, "blocked"),  # channels must fill blocks; rarely sampled
-    ("relu", "", False, False, "nchw"),  # under LiteRT, which joins most; rarely sampled
+    # Under LiteRT and OpenVINO, which join most of them; rarely sampled.
+    ("relu", "", False, False, "nchw"),
+    ("mul", "relu", False, False, "nhwc"),
+    ("grouped", "", False, False, "nhwc"),
     ("add", "", False, False, "blocked"),
 }
 
