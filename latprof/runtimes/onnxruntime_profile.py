@@ -188,6 +188,9 @@ class _Nameless:
             block = BLOCK if kernel.layout == "blocked" else 1
             channels = -(-kernel.in_channels // block) * block
             shape = (kernel.batch, channels, kernel.in_height, kernel.in_width)
+            turned = kernel.op == "reorder_output" and not kernel.name.endswith(kernel.op)
+            if turned:  # it stands for a transpose of the model, and leaves the channels last
+                shape = (kernel.batch, kernel.out_channels, kernel.out_height, kernel.out_width)
             skips = kernel.op == "layer_norm" and kernel.residual
             for operator in _SKIP_NORM if skips else _NAMELESS.get(kernel.op, ()):
                 self._waiting[operator, _without_ones(shape)].append(kernel.name)

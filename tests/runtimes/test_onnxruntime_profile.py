@@ -68,7 +68,16 @@ def test_each_run_has_its_own_time():
 
 def test_reorders_of_one_shape_are_told_apart_by_their_order():
     reorders = [
-        Kernel(name, "reorder_output", in_channels=16, in_height=3, in_width=3)
+        Kernel(
+            name,
+            "reorder_output",
+            in_channels=16,
+            in_height=3,
+            in_width=3,
+            out_channels=16,
+            out_height=3,
+            out_width=3,
+        )
         for name in ("first", "second")
     ]
     shape = [1, 16, 3, 3]
@@ -281,3 +290,13 @@ def test_two_new_transposes_for_one_missing_are_left_unmatched():
         "Transpose_token_7 (Transpose)",
         "Transpose_token_9 (Transpose)",
     )
+
+
+def test_a_reorder_that_stands_for_a_transpose_gives_channels_last():
+    kernel = Kernel("transpose", "reorder_output", in_channels=24, in_height=7, in_width=7,
+                    out_channels=7, out_height=7, out_width=24, nodes=("transpose",))  # fmt: skip
+    details = {"op_name": "ReorderOutput", "output_type_shape": [{"float": [1, 7, 7, 24]}]}
+    event = {"cat": "Node", "name": "ReorderOutput_kernel_time", "dur": 5, "args": details}
+    found, strays = kernel_times([event], [kernel])
+    assert [(k.kernel.name, k.times_ms) for k in found] == [("transpose", (0.005,))]
+    assert strays == ()
