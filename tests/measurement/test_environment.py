@@ -8,6 +8,7 @@ import pytest
 from latprof.measurement import environment
 from latprof.measurement.environment import (
     IDENTITY,
+    MACHINE,
     cores_for,
     cpu_name,
     describe_host,
@@ -30,6 +31,7 @@ def nowhere(tmp_path, monkeypatch):
     monkeypatch.setattr(environment, "_GOVERNOR", tmp_path / "no governor")
     monkeypatch.setattr(environment, "_FREQUENCY", tmp_path / "no frequency")
     monkeypatch.setattr(environment, "_CACHES", tmp_path / "no caches")
+    monkeypatch.setattr(environment, "_TOPOLOGY", tmp_path / "no topology")
     monkeypatch.setattr(platform, "processor", lambda: "")
     return tmp_path
 
@@ -44,7 +46,6 @@ def test_facts_are_text_for_every_key():
 
 
 def test_what_a_machine_does_not_tell_is_unknown(nowhere, monkeypatch):
-    monkeypatch.setattr("psutil.cpu_count", lambda logical: None)
     monkeypatch.setattr(os, "cpu_count", lambda: None)
 
     facts = describe_host()
@@ -81,6 +82,30 @@ def test_a_processor_without_a_name_is_unknown(nowhere, monkeypatch):
 
     assert cpu_name() == "unknown"
     assert describe_host()["virtualised"] == "no"
+
+
+def test_threads_that_share_a_core_are_counted_once(nowhere, monkeypatch):
+    for number, siblings in enumerate(("0,2", "1,3", "0,2", "1,3")):
+        folder = nowhere / f"cpu{number}" / "topology"
+        folder.mkdir(parents=True)
+        (folder / "thread_siblings_list").write_text(siblings + "\n")
+    (nowhere / "cpufreq").mkdir()
+    monkeypatch.setattr(environment, "_TOPOLOGY", nowhere)
+
+    assert describe_host()["cores"] == "2"
+
+
+def test_a_machine_that_tells_no_topology_has_as_many_cores_as_threads(nowhere, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+
+    assert describe_host()["cores"] == "8"
+
+
+def test_what_tells_machines_apart_is_part_of_what_tables_must_share():
+    assert set(environment.describe_machine()) == set(MACHINE) <= set(IDENTITY)
+    assert differences(RUN, RUN | {"cpu": "Xeon", "dtype": "int8"}, MACHINE) == [
+        "cpu: EPYC then, Xeon now"
+    ]
 
 
 def test_caches_are_told_level_by_level(nowhere, monkeypatch):
