@@ -163,13 +163,13 @@ def measure(
     return sweep(target, seconds=seconds, resume=resume, report=report)[0]
 
 
-def fit(device: str = "host") -> tuple[Predictor, Accuracy]:
-    """Fit, judge and save the cost model of a device or target."""
+def fit(device: str = "host", *, force: bool = False) -> tuple[Predictor, Accuracy]:
+    """Fit, judge and save the cost model of a device or target; of grade F only by force."""
     from latprof.costmodel.persistence import save
     from latprof.costmodel.validation import fit_predictor
     from latprof.tables import read_table
 
-    predictor, accuracy = fit_predictor(read_table(device))
+    predictor, accuracy = fit_predictor(read_table(device), force=force)
     save(predictor)
     return predictor, accuracy
 

@@ -14,12 +14,14 @@ from latprof.counting import ModelFacts, count, product_dtypes
 from latprof.fusion import fuse
 from latprof.graph import Graph
 from latprof.kernel import Kernel, labels
-from latprof.tables import Target, resolve
+from latprof.measurement.environment import MACHINE, describe_machine, differences
+from latprof.tables import HOST, Target, resolve
 from latprof.units import format_percent
 
 COVERAGE = 0.9
 _MUCH_EXTRAPOLATED = 0.1
 _SHORT_MS = 1.0
+_POOR = ("D", "F")  # grades of tables that predictions should not be trusted from
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,12 @@ def _predict_one(
             "bandwidth_gb_per_s": roofline.bandwidth_bytes_per_ms / 1e6,
             "launch_overhead_ms": roofline.launch_ms,
         },
-        doubts=(*_other_dtypes(graph, predictor.target), *_doubts(facts, estimate, found)),
+        doubts=(
+            *_other_dtypes(graph, predictor.target),
+            *_other_machine(predictor),
+            *_poor_grade(predictor),
+            *_doubts(facts, estimate, found),
+        ),
         provenance=_provenance(predictor),
     )
 
@@ -203,6 +210,30 @@ def _other_dtypes(graph: Graph, target: str) -> tuple[str, ...]:
         f"the model computes in {', '.join(others)}, and {target} was measured in float32 alone: "
         "the latency is a guess",
     )
+
+
+def _other_machine(predictor: Predictor) -> tuple[str, ...]:
+    """The doubt that what was measured as this host was another machine."""
+    if predictor.device != HOST:
+        return ()  # a device by name is what it is, wherever it is asked about
+    then = predictor.facts.get("environment", {})
+    changed = differences(then, describe_machine(), [key for key in MACHINE if key in then])
+    if not changed:
+        return ()
+    return (
+        f"this is not the machine that was measured as {HOST} ({'; '.join(changed)}): measure this "
+        f"one with `latprof measure`, then `latprof fit {HOST}`",
+    )
+
+
+def _poor_grade(predictor: Predictor) -> tuple[str, ...]:
+    """The doubt about what was learned from a table of grade D, or by force of grade F."""
+    letter = str(predictor.facts.get("grade", ""))
+    if letter not in _POOR:
+        return ()
+    reasons = "; ".join(map(str, predictor.facts.get("grade_reasons", ())))
+    forced = ", and its cost model was fitted by force" if letter == _POOR[-1] else ""
+    return (f"the table behind it has grade {letter}{forced}" + (f": {reasons}" * bool(reasons)),)
 
 
 def _doubts(

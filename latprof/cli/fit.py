@@ -10,8 +10,9 @@ import click
 
 @click.command()
 @click.argument("device")
+@click.option("--force", is_flag=True, help="Also fit a table of grade F; predictions say so.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
-def fit(device: str, as_json: bool) -> None:
+def fit(device: str, force: bool, as_json: bool) -> None:
     """Fit the cost model of DEVICE, judge it on networks held out, and save it.
 
     DEVICE is a device such as host, or one target of it: host/onnxruntime-cpu1-fp32.
@@ -21,7 +22,7 @@ def fit(device: str, as_json: bool) -> None:
     from latprof.tables import read_table
     from latprof.units import format_percent as percent
 
-    predictor, accuracy = fit_predictor(read_table(device))
+    predictor, accuracy = fit_predictor(read_table(device), force=force)
     path = save(predictor)
     roofline = predictor.model.fitted_.roofline
     if as_json:

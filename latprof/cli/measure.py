@@ -18,20 +18,20 @@ from latprof.cli.options import DURATION, running_options
     metavar="TIME",
     help="How long to measure in all, before and after a --resume.",
 )
-@click.option("--visits", type=click.IntRange(min=1), default=3, show_default=True, metavar="N",
-              help="How often to measure each network: more make the times surer, and the "
-              "networks fewer.")  # fmt: skip
+@click.option("--visits", type=click.IntRange(min=1), default=None, show_default="3",
+              metavar="N", help="How often to measure each network: more make the times surer, and "
+              "the networks fewer.")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with a measurement that was interrupted.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
+@click.option("--seed", type=click.IntRange(min=0), default=None, show_default="0",
               help="Which random networks to draw.")  # fmt: skip
 def measure(
     runtime: str,
     threads: int,
     dtype: str,
     seconds: float,
-    visits: int,
+    visits: int | None,
     resume: bool,
-    seed: int,
+    seed: int | None,
 ) -> None:
     """Build this machine's table of kernels.
 

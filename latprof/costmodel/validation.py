@@ -23,6 +23,7 @@ Array = np.ndarray[Any, Any]
 
 FOLDS = 5
 FEWEST_NETWORKS = 20
+_REFUSED = "F"  # grade of a table that nothing is learned from
 
 
 @dataclass(frozen=True)
@@ -53,17 +54,29 @@ class Accuracy:
     kernel_weighted: float
 
 
-def fit_predictor(table: DeviceTable, model: CostModel | None = None) -> tuple[Predictor, Accuracy]:
+def fit_predictor(
+    table: DeviceTable, model: CostModel | None = None, *, force: bool = False
+) -> tuple[Predictor, Accuracy]:
     """Fit the cost model of a table and calibrate its interval.
 
     Networks are split into `FOLDS` parts; each part is predicted by a model fitted on the
     others, so no network is judged by a model that has seen any kernel of it.
 
+    Parameters
+    ----------
+    table : DeviceTable
+    model : CostModel, optional
+        With the settings to fit with.
+    force : bool
+        Also fit a table of grade F.
+
     Raises
     ------
     CostModelError
-        If the table holds too little to fit or to judge.
+        If the table holds too little to fit or to judge, or its grade is F.
     """
+    if not force:
+        _check_grade(table)
     model = model or CostModel()
     kernels = table.kernels.reset_index(drop=True)
     measured = table.networks.set_index("network")["latency_ms"]
@@ -87,6 +100,18 @@ def fit_predictor(table: DeviceTable, model: CostModel | None = None) -> tuple[P
     facts = _facts(table, accuracy)
     predictor = Predictor(table.device, table.target, fitted, run_ms, factor, totals, scores, facts)
     return predictor, accuracy
+
+
+def _check_grade(table: DeviceTable) -> None:
+    if table.facts.get("grade") != _REFUSED:
+        return
+    reasons = "; ".join(map(str, table.facts.get("grade_reasons", ()))) or "it does not say why"
+    raise CostModelError(
+        f"the table of {table.device}/{table.target} has grade {_REFUSED}, and what is learned "
+        f"from it would be as wrong: {reasons}. Measure again on a quiet machine, longer (--time) "
+        "or with more --visits; or take it as it is with `latprof fit "
+        f"{table.device}/{table.target} --force`."
+    )
 
 
 def _held_out(kernels: pd.DataFrame, names: list[str], model: CostModel) -> tuple[Array, Array]:
@@ -124,7 +149,10 @@ def _accuracy(error: Array, held_out: Array, times: Array) -> Accuracy:
 
 def _facts(table: DeviceTable, accuracy: Accuracy) -> dict[str, Any]:
     kept: Mapping[str, Any] = table.facts
-    wanted = ("source", "how", "date", "latprof", "seconds", "environment", "calibration")
+    wanted = (
+        "source", "how", "date", "latprof", "seconds", "environment", "calibration", "grade",
+        "grade_reasons",
+    )  # fmt: skip
     return {
         **{key: kept[key] for key in wanted if key in kept},
         "accuracy": asdict(accuracy),

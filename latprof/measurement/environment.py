@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 # PyTorch's allocator hands memory back to the system between operators, and page faults then
@@ -20,11 +21,12 @@ _GOVERNOR = _FREQUENCY / "scaling_governor"
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 _CACHE_KINDS = {"Data": "d", "Instruction": "i"}
 
+_TOPOLOGY = Path("/sys/devices/system/cpu")
+
+# What tells one machine from another.
+MACHINE = ("cpu", "cores", "caches", "instructions")
 # Facts that two tables must share before they may be merged.
-IDENTITY = (
-    "cpu", "cores", "caches", "instructions", "governor", "virtualised", "runtime",
-    "threads", "dtype", "allocator",
-)  # fmt: skip
+IDENTITY = (*MACHINE, "governor", "virtualised", "runtime", "threads", "dtype", "allocator")
 # Which of a CPU's instructions decide what kernels a runtime picks, as Linux names them.
 _INSTRUCTIONS = (
     "avx2", "fma", "f16c", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "avx_vnni",
@@ -37,17 +39,24 @@ def describe_host() -> dict[str, str]:
     import psutil
 
     return {
-        "cpu": cpu_name(),
-        "cores": str(psutil.cpu_count(logical=False) or os.cpu_count() or "unknown"),
+        **describe_machine(),
         "usable_cores": str(len(usable_cores())),
-        "caches": _caches(),
-        "instructions": _instructions(),
         "frequency": _frequency(),
         "memory_gb": f"{psutil.virtual_memory().total / 1e9:.1f}",
         "governor": _governor(),
         "virtualised": _virtualised(),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
+    }
+
+
+def describe_machine() -> dict[str, str]:
+    """What tells this machine from another, read in a millisecond."""
+    return {
+        "cpu": cpu_name(),
+        "cores": _cores(),
+        "caches": _caches(),
+        "instructions": _instructions(),
     }
 
 
@@ -62,11 +71,13 @@ def describe_run(*, runtime: str, threads: int, dtype: str) -> dict[str, str]:
     }
 
 
-def differences(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
+def differences(
+    one: Mapping[str, str], other: Mapping[str, str], keys: Iterable[str] = IDENTITY
+) -> list[str]:
     """Where two environments differ in what matters, in words."""
     return [
         f"{key}: {one.get(key, 'unknown')} then, {other.get(key, 'unknown')} now"
-        for key in IDENTITY
+        for key in keys
         if one.get(key) != other.get(key)
     ]
 
@@ -84,6 +95,15 @@ def cpu_name() -> str:
     if "cpu family" in facts:
         name += f" (family {facts['cpu family']}, model {facts.get('model', '?')})"
     return name
+
+
+def _cores() -> str:
+    """How many cores there are: threads that share one are counted once."""
+    siblings = set()
+    for file in _TOPOLOGY.glob("cpu[0-9]*/topology/thread_siblings_list"):
+        with suppress(OSError):
+            siblings.add(file.read_text().strip())
+    return str(len(siblings) or os.cpu_count() or "unknown")
 
 
 def usable_cores() -> list[int]:

@@ -44,7 +44,7 @@ class Journal:
         with file:
             try:
                 _lock(file)
-            except OSError as error:
+            except BlockingIOError as error:
                 raise MeasurementError(
                     f"another latprof is measuring into {self.path}. Wait until it has ended, or "
                     "measure another target."
@@ -124,12 +124,23 @@ class Journal:
 
 
 def _lock(file: IO[str]) -> None:
-    """Take the file for this process, or raise OSError; where files cannot be locked, go on."""
+    """Take the file for this process; where files cannot be locked, go on.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process has it.
+    """
     try:
         import fcntl
     except ImportError:  # not a POSIX system
         return
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:  # some network file systems know no locks
+        return
 
 
 def _records(content: bytes) -> Iterator[dict[str, Any]]:

@@ -18,11 +18,10 @@ from latprof.kernel import Kernel
 from latprof.measurement.canary import Drift, elasticity_of
 from latprof.measurement.timing import (
     Cooler,
-    block_runs,
     interquartile_mean,
     interval_fraction,
     middle_half,
-    resolution_ns,
+    sized_block,
     time_block_ms,
     warm_up,
 )
@@ -238,12 +237,13 @@ def measure_network(
         for flag in (False, True)
     )
     run_ms = min(warm_up(plain.run, clock_ns))
+    together, block_ms = sized_block(plain.run, run_ms, clock_ns)
+    run_ms = block_ms / together
     skipped = len(warm_up(profiled.run, clock_ns))
     rounds: list[Round] = []
     settling = 0 if effort.cold else settling_runs(run_ms)
     plain_runs, profiled_runs = effort.runs(run_ms, _PLAIN), effort.runs(run_ms, _PROFILED)
     cooler = Cooler() if effort.cold else None
-    together = block_runs(run_ms, resolution_ns(clock_ns))
     started, spent_s = clock_ns(), 0.0
     while len(rounds) < effort.rounds:
         watch = Stopwatch()
@@ -280,7 +280,7 @@ def measure_network(
         strays=tuple(replace(s, times_ms=taken(s.times_ms, f"runs of {s}")) for s in strays),
         missing=_missing(kernels, seen),
         usage=meter.read(),
-        block_ms=run_ms * together,
+        block_ms=block_ms,
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from latprof.errors import LatprofError, MeasurementError
+from latprof.errors import BadReference, LatprofError, MeasurementError
 from latprof.home import checked_name
 from latprof.measurement.client import Worker
 from latprof.measurement.environment import describe_run, differences
@@ -26,6 +26,7 @@ from latprof.tables import HOST, Target, own_tables
 EFFORT = Effort(seconds=0.08, rounds=1, least=3, most=20, least_rounds=1)
 # So many networks in a row do not fail by themselves: it is the runtime or the machine.
 FAILURES_IN_A_ROW = 20
+_PLAN = {"seed": 0, "visits": VISITS}  # unless something else is asked for
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,8 @@ def sweep(
     target: Target,
     *,
     seconds: float,
-    seed: int = 0,
-    times: int = VISITS,
+    seed: int | None = None,
+    times: int | None = None,
     resume: bool = False,
     report: Report = lambda progress: None,
 ) -> tuple[Path, Progress]:
@@ -76,9 +77,10 @@ def sweep(
     target : Target
     seconds : float
         Of measuring in all, runs before a `resume` included.
-    seed : int
-    times : int
-        How often each network is visited.
+    seed : int, optional
+        Which networks are drawn: 0, or what a resumed journal says.
+    times : int, optional
+        How often each network is visited: 3, or what a resumed journal says.
     resume : bool
         Go on with the journal of an earlier run instead of starting anew.
     report : callable
@@ -104,17 +106,19 @@ def sweep(
         environment = describe_run(
             runtime=worker.version, threads=target.threads, dtype=target.dtype
         )
-        plan = {"seed": seed, "visits": times}
-        records = _opened(journal, environment, plan, resume=resume)
+        asked = {"seed": seed, "visits": times}
+        plan, records = (
+            _resumed(journal, environment, asked) if resume else _new(journal, environment, asked)
+        )
         tally = _Tally(records, seconds)
         try:
             _visit_until(seconds, worker, journal, records, tally, plan, report)
         except KeyboardInterrupt:
             # What is in the journal is safe; make a table of it, if it suffices, before leaving.
             with suppress(LatprofError):
-                keep_table(target, environment, records, seed)
+                keep_table(target, environment, records, plan["seed"])
             raise
-    return keep_table(target, environment, records, seed), tally.progress
+        return _kept(target, environment, records, plan["seed"]), tally.progress
 
 
 def journal_of(target: Target) -> Journal:
@@ -150,26 +154,44 @@ def _visit_until(
             )
 
 
-def _opened(
-    journal: Journal, environment: Mapping[str, str], plan: Mapping[str, int], *, resume: bool
-) -> list[dict[str, Any]]:
-    if not resume:
-        journal.start({**plan, "environment": dict(environment)})
-        return []
+def _new(
+    journal: Journal, environment: Mapping[str, str], asked: Mapping[str, int | None]
+) -> tuple[dict[str, int], list[dict[str, Any]]]:
+    plan = {name: _PLAN[name] if value is None else value for name, value in asked.items()}
+    journal.start({**plan, "environment": dict(environment)})
+    return plan, []
+
+
+def _resumed(
+    journal: Journal, environment: Mapping[str, str], asked: Mapping[str, int | None]
+) -> tuple[dict[str, int], list[dict[str, Any]]]:
+    """Plan and records of a journal, if it was made as the rest would be."""
     header, records = journal.read()
     then = header.get("environment")
     changed = differences(then if isinstance(then, Mapping) else {}, environment)
-    changed += [
-        f"{name}: {header.get(name, 'unknown')} then, {value} now"
-        for name, value in plan.items()
-        if header.get(name) != value
-    ]
+    plan: dict[str, Any] = {name: header.get(name) for name in asked}
+    for name, wanted in asked.items():
+        if not isinstance(plan[name], int) or wanted not in (None, plan[name]):
+            now = _PLAN[name] if wanted is None else wanted
+            changed.append(f"{name}: {header.get(name, 'unknown')} then, {now} now")
     if changed:
         raise MeasurementError(
             "the measurement to resume was made under other conditions: "
             f"{'; '.join(changed)}. Restore them, or start anew without --resume."
         )
-    return [record for record in records if is_whole(record)]
+    return plan, [record for record in records if is_whole(record)]
+
+
+def _kept(
+    target: Target, environment: Mapping[str, str], records: list[dict[str, Any]], seed: int
+) -> Path:
+    try:
+        return keep_table(target, environment, records, seed)
+    except BadReference as error:
+        raise MeasurementError(
+            f"{error} All that was measured is in the journal: once that is solved, the same "
+            "command with --resume writes the table."
+        ) from error
 
 
 def _measure_one(worker: Worker, seed: int, visit: Visit) -> dict[str, Any]:
@@ -193,6 +215,7 @@ class _Tally:
         self._steadiness = Steadiness()
         for record in records:
             self.add(record)
+        self.failed_in_a_row = 0  # what made them fail may be solved by now
 
     def add(self, record: Mapping[str, Any]) -> None:
         number, new = record["number"], record["number"] not in self._seen

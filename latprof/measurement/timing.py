@@ -6,7 +6,6 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from time import perf_counter_ns
 from typing import TypeVar
 
@@ -22,7 +21,8 @@ WARM_UP_LIMIT = 30  # most: by then a run that still gets faster is noise
 # Four times the 32 MB that most servers' and every phone's caches hold at most for one core.
 COOLING_BYTES = 128 * 2**20
 _STEPS_IN_A_BLOCK = 100
-_READINGS = 200
+_STEPS_SEEN, _MOST_READINGS = 100, 200_000  # the coarsest clocks take 16 ms for one step
+_LARGEST_BLOCK = 2**20  # a clock that stands still would ask for ever more
 
 
 @dataclass(frozen=True)
@@ -56,16 +56,43 @@ class Cooler:
 
 
 def resolution_ns(clock_ns: Clock = perf_counter_ns) -> int:
-    """Smallest step between two readings of a clock that differ."""
-    readings = [clock_ns() for _ in range(_READINGS)]
-    steps = [later - earlier for earlier, later in pairwise(readings) if later > earlier]
+    """Smallest step between two readings of a clock that differ; 1 if it stands still."""
+    steps: list[int] = []
+    last = clock_ns()
+    for _ in range(_MOST_READINGS):
+        now = clock_ns()
+        if now > last:
+            steps.append(now - last)
+            if len(steps) == _STEPS_SEEN:
+                break
+        last = now
     return min(steps, default=1)
 
 
-def block_runs(run_ms: float, resolution: int) -> int:
-    """How many runs to time together, so that the clock's step is < 1 % of what is timed."""
-    least_ms = _STEPS_IN_A_BLOCK * resolution / 1e6
-    return max(1, math.ceil(least_ms / max(run_ms, 1e-6)))
+def sized_block(
+    run: Callable[[], object], run_ms: float, clock_ns: Clock = perf_counter_ns
+) -> tuple[int, float]:
+    """How many runs to time together, so that the clock's step is < 1 % of what is timed.
+
+    Found by doubling: a coarse clock says 0 of a run, and nothing can be divided by that.
+
+    Parameters
+    ----------
+    run_ms : float
+        Time of one run as far as it is known.
+
+    Returns
+    -------
+    runs : int
+    block_ms : float
+        What so many took together.
+    """
+    least_ms = _STEPS_IN_A_BLOCK * resolution_ns(clock_ns) / 1e6
+    runs, block_ms = 1, run_ms
+    while block_ms < least_ms and runs < _LARGEST_BLOCK:
+        runs *= 2
+        block_ms = runs * time_block_ms(run, runs, clock_ns)
+    return runs, block_ms
 
 
 def time_block_ms(

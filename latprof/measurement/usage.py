@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
-_PROCESS = Path("/proc/self")
+_PROCESS, _STAT = Path("/proc/self"), Path("/proc/stat")
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 0.01
 
 
@@ -94,7 +94,7 @@ def _waited_s() -> float | None:
 
 def _stolen_s() -> float | None:
     try:
-        total = Path("/proc/stat").read_text().splitlines()[0].split()
+        total = _STAT.read_text().splitlines()[0].split()
         return int(total[8]) * _TICK_S
     except (OSError, ValueError, IndexError):
         return None

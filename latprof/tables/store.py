@@ -190,6 +190,11 @@ def parse_rows(text: str, where: str) -> pd.DataFrame:
         said = [f"lacks the column {name!r}" for name in missing]
         said += [f"has the unknown column {name[:60]!r}" for name in unknown[:10]]
         said += [f"has the column {name!r} twice" for name in twice]
+        if missing and not (unknown or twice):
+            raise TableError(
+                f"{where}, line 1, {' and '.join(said)}. Was it written by an earlier latprof? "
+                "Then measure it again with `latprof measure`."
+            )
         raise TableError(
             f"{where}, line 1, {' and '.join(said)}. A table has the columns "
             f"{', '.join(column.name for column in COLUMNS)}."

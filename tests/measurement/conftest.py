@@ -47,7 +47,7 @@ class FakeSession:
     run_once: Callable[[], None]
     log: list[str]
     name: str
-    kernel_times_ms: dict[Kernel, Callable[[int], float]]
+    kernel_times_ms: dict[Kernel, Callable[[int], float]] = field(default_factory=dict)
     strays: tuple[Stray, ...] = ()
     runs: int = 0
 
@@ -59,7 +59,7 @@ class FakeSession:
 
     def finish(self) -> Observed:
         self.log.append(f"{self.name} closed")
-        if self.name == "plain":
+        if not self.kernel_times_ms:
             return Observed()
         found = tuple(
             KernelTimes(kernel, tuple(map(time_of, range(self.runs))))
@@ -105,10 +105,12 @@ class FakeRuntime:
         dtype: str = "fp32",
     ) -> FakeSession:
         times = self.profiled_ms if profiled else self.plain_ms
+        if not profiled:
+            return FakeSession(self.clock.running(times), self.log, "plain")
         return FakeSession(
             self.clock.running(times),
             self.log,
-            "profiled" if profiled else "plain",
+            "profiled",
             {k: lambda run, n=k.name: self.kernel_ms(n, run) for k in kernels
              if k.name not in self.skipped},
             self.strays,
@@ -116,8 +118,20 @@ class FakeRuntime:
 
 
 @pytest.fixture
-def fake_runtime(clock) -> Callable[..., FakeRuntime]:
-    return lambda *args, **settings: FakeRuntime(clock, *args, **settings)
+def log() -> list[str]:
+    """What ran, in order."""
+    return []
+
+
+@pytest.fixture
+def fake_runtime(clock, log) -> Callable[..., FakeRuntime]:
+    return lambda *args, **settings: FakeRuntime(clock, *args, log=log, **settings)
+
+
+@pytest.fixture
+def canary(clock, log) -> Callable[[Iterable[float]], FakeSession]:
+    """A canary whose runs take these times."""
+    return lambda times_ms: FakeSession(clock.running(times_ms), log, "canary")
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from latprof.measurement.client import Worker
 from latprof.measurement.environment import cores_for
 from latprof.measurement.network import Effort
 
-SHORT = Effort(seconds=0, least=3, most=3, rounds=1)
+SHORT = Effort(seconds=0, least=3, most=3, rounds=1, least_rounds=1)
 ENDLESS = Effort(seconds=600, least=10**9, most=10**9, rounds=1)
 
 
@@ -56,6 +56,8 @@ def test_a_network_is_measured_by_another_process(worker, tiny_graph):
     assert len(times.times_ms) == len(times.profiled_ms) == 3
     assert [k.kernel for k in times.kernels] == list(fuse(tiny_graph, "onnxruntime"))
     assert all(len(k.times_ms) == 3 for k in times.kernels)
+    assert len(times.canary_ms) == 1
+    assert times.usage.peak_bytes > 10_000_000
 
 
 def test_the_process_is_pinned_and_set_up_before_its_libraries_load(worker):
@@ -128,7 +130,7 @@ def test_after_an_interrupt_no_answer_is_taken_for_the_next(worker, tiny_graph, 
     monkeypatch.setattr(worker, "_answers", Interrupted())
 
     with pytest.raises(KeyboardInterrupt):
-        worker.measure(tiny_graph, Effort(seconds=0, least=7, most=7))
+        worker.measure(tiny_graph, Effort(seconds=0, least=7, most=7, rounds=1))
 
     assert not before.is_running()
     assert len(worker.measure(tiny_graph, SHORT).times_ms) == 3  # started anew

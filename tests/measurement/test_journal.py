@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -25,14 +26,14 @@ def journal(tmp_path) -> Journal:
 def test_what_was_written_is_read(journal):
     header, records = journal.read()
 
-    assert header == {"format": "latprof journal", "schema": 1, **HEADER}
+    assert header == {"format": "latprof journal", "schema": 2, **HEADER}
     assert records == RECORDS
 
 
 def test_starting_anew_forgets_what_was_there(journal):
     journal.start({"seed": 9})
 
-    assert journal.read() == ({"format": "latprof journal", "schema": 1, "seed": 9}, [])
+    assert journal.read() == ({"format": "latprof journal", "schema": 2, "seed": 9}, [])
 
 
 def test_a_kill_at_any_byte_costs_the_last_record_alone(journal):
@@ -128,7 +129,7 @@ def test_there_may_be_nothing_to_go_on_with(tmp_path):
     ("first", "said"),
     [
         ({"some": "json"}, "is not a measurement journal; remove it"),
-        ({"format": "latprof journal", "schema": 2}, "another latprof .*2.*measure anew"),
+        ({"format": "latprof journal", "schema": 1}, "another latprof .*1.*measure anew"),
         ({"format": "latprof journal"}, "another latprof .*None.*measure anew"),
     ],
 )
@@ -138,3 +139,60 @@ def test_what_is_no_journal_of_ours_is_refused(tmp_path, first, said):
 
     with pytest.raises(MeasurementError, match=said):
         Journal(path).read()
+
+
+# Two at once.
+
+
+def test_a_second_measurement_into_the_same_journal_is_refused_at_once(journal):
+    with journal.locked():
+        with (
+            pytest.raises(MeasurementError, match=r"another latprof is measuring into .*Wait"),
+            Journal(journal.path).locked(),
+        ):
+            pass
+        with Journal(journal.path.with_name("b.journal.jsonl")).locked():
+            pass  # another target
+
+    with Journal(journal.path).locked():
+        pass  # the first has ended
+
+
+def test_an_error_inside_frees_the_lock(journal):
+    with pytest.raises(KeyboardInterrupt), journal.locked():
+        raise KeyboardInterrupt
+
+    with journal.locked():
+        pass
+
+
+def test_where_files_cannot_be_locked_it_goes_on(journal, monkeypatch):
+    """As on some network file systems."""
+
+    def unknown(file, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", unknown)
+    with journal.locked():
+        journal.append({"number": 3})
+
+    assert journal.read()[1][-1] == {"number": 3}
+
+
+@pytest.mark.parametrize("folder", ["/proc/latprof", "/dev/null/latprof"])
+def test_a_folder_that_nobody_can_write_is_an_error_before_anything_else(folder):
+    with (
+        pytest.raises(MeasurementError, match=rf"cannot write {folder}/a\.journal.*LATPROF_HOME"),
+        Journal(Path(folder) / "a.journal.jsonl").locked(),
+    ):
+        pass
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full here")
+def test_a_device_that_is_full(tmp_path):
+    """The system's own message, not a made-up one."""
+    journal = Journal(tmp_path / "a.jsonl")
+    journal.path.symlink_to("/dev/full")
+
+    with pytest.raises(MeasurementError, match=r"a\.jsonl: No space left on device\. What was"):
+        journal.append({"number": 3})

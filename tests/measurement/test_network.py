@@ -6,44 +6,168 @@ import pytest
 
 from latprof.errors import MeasurementError
 from latprof.kernel import Kernel
-from latprof.measurement.network import Effort, NetworkTimes, measure_network, typical_kernels_ms
+from latprof.measurement import network
+from latprof.measurement.canary import Drift
+from latprof.measurement.network import (
+    Effort,
+    NetworkTimes,
+    Round,
+    measure_network,
+    typical_kernels_ms,
+)
 from latprof.runtimes.protocol import KernelTimes, Observed, Stray
 
 STEADY = itertools.repeat
 
 
-def test_rounds_of_plain_and_profiled_runs_alternate(tiny_graph, clock, fake_runtime):
-    # Warm-up takes four runs of each. 40 ms for both kinds at 2 ms a run are 10 of each, in
-    # three rounds: 4 + 3 + 3.
-    runtime = fake_runtime(STEADY(2.0), STEADY(3.0))
-    effort = Effort(seconds=0.04, least=1, most=100, rounds=3)
+@pytest.fixture(autouse=True)
+def undisturbed(monkeypatch):
+    """However busy the machine that runs these tests is, nobody waits for a core in them."""
+    monkeypatch.setattr(network.Stopwatch, "waiting_fraction", lambda watch: 0.0)
 
-    times = measure_network(tiny_graph, runtime, threads=1, effort=effort, clock_ns=clock)
+
+def once(runs: int, rounds: int = 1, **settings: object) -> Effort:
+    """So many runs of each kind in so many rounds, however long they take."""
+    return Effort(seconds=0, least=runs, most=runs, rounds=rounds, least_rounds=rounds, **settings)
+
+
+def test_canary_plain_and_profiled_runs_take_turns(tiny_graph, clock, fake_runtime, canary):
+    # Warm-up takes four runs of each. Of 90 ms a round gets 45: 35 % are 7 plain runs of 2 ms,
+    # 50 % are 11 profiled ones, as if they took as long. The canary's 15 % are 6 runs of 1 ms; the
+    # first of them finds the caches full of something else, and is not counted.
+    runtime = fake_runtime(STEADY(2.0), STEADY(3.0))
+    effort = Effort(seconds=0.09, rounds=2, least_rounds=2)
+
+    times = measure_network(
+        tiny_graph, runtime, threads=1, effort=effort, canary=canary(STEADY(1.0)), clock_ns=clock
+    )
 
     runs = [(name, len(list(group))) for name, group in itertools.groupby(runtime.log)]
     assert runs == [
         ("plain", 4), ("profiled", 4),
-        ("plain", 4), ("profiled", 4), ("plain", 3), ("profiled", 3), ("plain", 3),
-        ("profiled", 3), ("plain closed", 1), ("profiled closed", 1),
+        ("canary", 6), ("plain", 7), ("profiled", 11),
+        ("canary", 6), ("plain", 7), ("profiled", 11),
+        ("plain closed", 1), ("profiled closed", 1),
     ]  # fmt: skip
-    assert times.times_ms == (2.0,) * 10
-    assert times.profiled_ms == (3.0,) * 10
+    (first, second) = times.rounds
+    assert first.canary_ms == (1.0,) * 5
+    assert first.plain_ms == (2.0,) * 7
+    assert first.profiled_ms == (3.0,) * 11
+    assert second.canary_ms == first.canary_ms
+    assert times.times_ms == (2.0,) * 14
+    assert times.profiled_ms == (3.0,) * 22
+    assert times.block_ms == 2.0
 
 
 @pytest.mark.parametrize(
     ("effort", "run_ms", "runs"),
     [
-        (Effort(seconds=1, least=10, most=200, rounds=5), 10, [10] * 5),  # 1 s / 2 / 10 ms = 50
-        (Effort(seconds=1, least=10, most=200, rounds=5), 1000, [2] * 5),  # at least 10
-        (Effort(seconds=1, least=10, most=200, rounds=5), 0.001, [40] * 5),  # at most 200
-        (Effort(seconds=1, least=8, most=60, rounds=3), 1000, [3, 3, 2]),  # 8, no fewer
-        (Effort(seconds=1, least=1, most=200, rounds=5), 250, [1, 1]),  # 2 runs make 2 rounds
-        (Effort(seconds=0, least=0, most=200, rounds=5), 10, [1]),  # one run is the least
-        (Effort(seconds=1, least=10, most=5, rounds=5), 0.0, [1] * 5),  # a clock too coarse
+        (Effort(seconds=1, rounds=20), 5, 3),  # 0.35 of 50 ms are 3.5 runs
+        (Effort(seconds=1, rounds=20), 100, 1),  # at least one
+        (Effort(seconds=1, rounds=20, least=4), 100, 4),
+        (Effort(seconds=1, rounds=20, most=30), 0.01, 30),
+        (Effort(seconds=1, rounds=20), 0.0, 50),  # a clock too coarse
     ],
 )
-def test_how_many_runs_an_effort_makes(effort, run_ms, runs):
-    assert effort.runs_by_round(run_ms) == runs
+def test_how_many_runs_an_effort_makes_in_a_round(effort, run_ms, runs):
+    assert effort.runs(run_ms, share=0.35) == runs
+
+
+def test_rounds_end_when_the_time_is_up(tiny_graph, clock, fake_runtime):
+    # A round is one plain run and one profiled: 5 ms. After 0.03 s six are done.
+    runtime = fake_runtime(STEADY(2.0), STEADY(3.0))
+    effort = Effort(seconds=0.03, rounds=100, most=1, least_rounds=2)
+
+    times = measure_network(tiny_graph, runtime, threads=1, effort=effort, clock_ns=clock)
+
+    assert len(times.rounds) == 6
+
+
+def test_a_slow_network_gets_its_least_rounds_however_long_they_take(
+    tiny_graph, clock, fake_runtime
+):
+    runtime = fake_runtime(STEADY(2000.0), STEADY(3000.0))
+
+    times = measure_network(
+        tiny_graph, runtime, threads=1, effort=Effort(seconds=1.0), clock_ns=clock
+    )
+
+    assert [len(each.plain_ms) for each in times.rounds] == [1] * 6
+
+
+def test_a_median_that_is_sure_ends_the_rounds_but_not_before_eight(
+    tiny_graph, clock, fake_runtime
+):
+    runtime = fake_runtime(STEADY(2.0), STEADY(2.0))
+    effort = Effort(seconds=100, rounds=1000, most=1, precision=0.01)
+
+    times = measure_network(tiny_graph, runtime, threads=1, effort=effort, clock_ns=clock)
+
+    assert len(times.rounds) == 8
+
+
+def test_rounds_go_on_until_the_median_is_sure(tiny_graph, clock, fake_runtime):
+    # Four rounds at 2.1 ms, then always 2.0 (after a warm-up of four). The interval of the median
+    # of n rounds ends at order statistic ⌈n/2 + 0.98·√n⌉ + 1, and holds no 2.1 where that is at
+    # most n − 4: from n = 19 on (⌈9.5 + 4.27⌉ + 1 = 15), not at 18 (⌈9 + 4.16⌉ + 1 = 15).
+    runtime = fake_runtime(itertools.chain([2.0] * 4, [2.1] * 4, STEADY(2.0)), STEADY(2.0))
+    effort = Effort(seconds=100, rounds=1000, most=1, precision=0.01)
+
+    times = measure_network(tiny_graph, runtime, threads=1, effort=effort, clock_ns=clock)
+
+    assert len(times.rounds) == 19
+
+
+def test_without_a_wanted_precision_all_rounds_are_run(tiny_graph, clock, fake_runtime):
+    runtime = fake_runtime(STEADY(2.0), STEADY(2.0))
+    effort = Effort(seconds=100, rounds=30, most=1, precision=0.0)
+
+    times = measure_network(tiny_graph, runtime, threads=1, effort=effort, clock_ns=clock)
+
+    assert len(times.rounds) == 30
+
+
+def test_a_network_that_follows_the_canary_is_sure_although_the_machine_moves(
+    tiny_graph, clock, fake_runtime, canary
+):
+    """Medians that differ by 20 % would never be sure; brought to one state they are."""
+    moving = list(itertools.islice(itertools.cycle([2.0, 2.4]), 400))
+    by_round = [ms / 2 for ms in moving for _ in range(4)]  # the canary runs four times a round
+    runtime = fake_runtime(itertools.chain([2.0] * 4, moving), STEADY(2.0))
+    effort = Effort(seconds=100, rounds=400, most=1, precision=0.03)
+
+    times = measure_network(
+        tiny_graph, runtime, threads=1, effort=effort, canary=canary(by_round), clock_ns=clock
+    )
+
+    assert len(times.rounds) < 20
+
+
+def test_cold_runs_are_cooled_one_by_one_and_the_canary_is_not(
+    tiny_graph, clock, fake_runtime, canary, monkeypatch
+):
+    runtime = fake_runtime(STEADY(2.0), STEADY(3.0))
+    log = runtime.log
+
+    class Log:
+        def cool(self) -> None:
+            log.append("cool")
+
+    monkeypatch.setattr("latprof.measurement.network.Cooler", Log)
+
+    measure_network(
+        tiny_graph, runtime, threads=1, effort=once(2, cold=True), canary=canary(STEADY(1.0)),
+        clock_ns=clock,
+    )  # fmt: skip
+
+    assert log[8:-2] == ["canary"] * 4 + ["cool", "plain"] * 2 + ["cool", "profiled"] * 2
+
+
+def test_a_clock_that_goes_backwards_ends_the_measurement(tiny_graph, clock, fake_runtime):
+    runtime = fake_runtime(itertools.chain([2.0] * 4, [2.0, -5.0], STEADY(2.0)), STEADY(3.0))
+
+    with pytest.raises(MeasurementError, match=r"the clock went back by 5000000 ns"):
+        measure_network(tiny_graph, runtime, threads=1, effort=once(3), clock_ns=clock)
 
 
 def test_warm_up_runs_are_in_no_time(tiny_graph, clock, fake_runtime):
@@ -53,9 +177,8 @@ def test_warm_up_runs_are_in_no_time(tiny_graph, clock, fake_runtime):
         itertools.chain([50.0, 40.0, 30.0, 20.0, 10.0, 10.0], STEADY(7.0)),
         kernel_ms=lambda name, run: float(run),  # a kernel's time is the number of its run
     )
-    effort = Effort(seconds=0, least=4, most=4, rounds=2)
 
-    times = measure_network(tiny_graph, runtime, threads=1, effort=effort, clock_ns=clock)
+    times = measure_network(tiny_graph, runtime, threads=1, effort=once(2, 2), clock_ns=clock)
 
     assert times.times_ms == (5.0,) * 4
     assert times.profiled_ms == (7.0,) * 4
@@ -67,9 +190,8 @@ def test_kernel_times_line_up_with_the_runs_they_were_taken_in(tiny_graph, clock
     runtime = fake_runtime(
         STEADY(2.0), profiled, kernel_ms=lambda name, run: profiled[run] / 3 - 0.1
     )
-    effort = Effort(seconds=0, least=4, most=4, rounds=4)
 
-    times = measure_network(tiny_graph, runtime, threads=1, effort=effort, clock_ns=clock)
+    times = measure_network(tiny_graph, runtime, threads=1, effort=once(1, 4), clock_ns=clock)
 
     assert times.profiled_ms == (3.0, 9.0, 4.0, 5.0)
     for kernel in times.kernels:
@@ -83,9 +205,8 @@ def test_what_did_not_run_and_what_nobody_expected_is_said(tiny_graph, clock, fa
         skipped=["exp"],
         strays=(Stray("Transpose_7", "Transpose", (1.0,) * 8),),
     )
-    effort = Effort(seconds=0, least=4, most=4)
 
-    times = measure_network(tiny_graph, runtime, threads=1, effort=effort, clock_ns=clock)
+    times = measure_network(tiny_graph, runtime, threads=1, effort=once(4), clock_ns=clock)
 
     assert [k.kernel.name for k in times.kernels] == ["conv", "tanh"]
     assert times.missing == ("exp",)
@@ -106,26 +227,101 @@ def test_a_profile_that_lacks_runs_is_refused(tiny_graph, clock, fake_runtime, m
         return session
 
     monkeypatch.setattr(runtime, "open", open_cut_short)
-    effort = Effort(seconds=0, least=5, most=5, rounds=1)
 
     with pytest.raises(MeasurementError, match=r"reports 4 of 5 runs of 'conv' in 'tiny'"):
-        measure_network(tiny_graph, runtime, threads=1, effort=effort, clock_ns=clock)
+        measure_network(tiny_graph, runtime, threads=1, effort=once(5), clock_ns=clock)
 
 
-def test_typical_kernels_are_means_over_the_middle_half_of_the_runs():
-    # By total time the runs are 1 (8 ms), 3 (9 ms), 0 (10 ms), 2 (50 ms): typical are 3 and 0.
+def round_of(canary_ms: float, plain_ms: float, waiting: float | None = None) -> Round:
+    """A turn of one canary run, one plain run and two profiled ones, twice as slow."""
+    return Round((canary_ms,), (plain_ms,), (2 * plain_ms,) * 2, waiting)
+
+
+def rounds_of(*rounds: Round) -> NetworkTimes:
+    """One kernel, which takes all of each profiled run."""
+    kernel_ms = tuple(ms for each in rounds for ms in each.profiled_ms)
+    return NetworkTimes(rounds, (KernelTimes(Kernel("a", "conv"), kernel_ms),))
+
+
+def test_rounds_that_something_got_into_are_left_out_with_their_kernels():
+    times = rounds_of(
+        round_of(1.0, 5.0, waiting=0.01),
+        round_of(1.0, 9.0, waiting=0.06),  # ready and without a core for over 5 % of it
+        round_of(1.0, 5.1),  # where nobody tells of waiting
+        round_of(1.31, 8.0),  # a canary more than 1.3 times as slow as usual, which is 1.0
+        round_of(1.29, 6.0),
+    )
+
+    calm = times.undisturbed()
+
+    assert calm.times_ms == (5.0, 5.1, 6.0)
+    assert calm.profiled_ms == (10.0, 10.0, 10.2, 10.2, 12.0, 12.0)
+    assert calm.kernels[0].times_ms == calm.profiled_ms
+
+
+def test_where_too_few_rounds_are_calm_all_are_kept():
+    waiting = [round_of(1.0, 9.0, waiting=0.5)] * 3
+    calm = [round_of(1.0, 5.0)] * 2
+
+    assert rounds_of(*waiting, *calm).undisturbed() == rounds_of(*waiting, *calm)  # 2 of 5
+    assert len(rounds_of(*waiting[:2], *calm).undisturbed().rounds) == 2  # 2 of 4
+    assert len(rounds_of(waiting[0], calm[0]).undisturbed().rounds) == 2  # one is not enough
+
+
+def test_times_are_brought_to_the_canarys_reference():
+    # With an elasticity of 1, a canary at 1.25 times its reference means times 1.25 too long.
+    times = rounds_of(round_of(1.0, 4.0), round_of(1.25, 5.0))
+
+    steady = times.brought_to(Drift(reference_ms=1.0, elasticity=1.0))
+
+    assert steady.times_ms == pytest.approx([4.0, 4.0])
+    assert steady.profiled_ms == pytest.approx([8.0] * 4)
+    assert steady.kernels[0].times_ms == pytest.approx([8.0] * 4)
+    assert steady.canary_ms == (1.0, 1.25)  # as it was taken
+
+
+def test_the_reference_is_the_canarys_median_unless_it_is_told():
+    times = rounds_of(round_of(1.0, 4.0), round_of(1.2, 5.0), round_of(1.1, 4.5))
+
+    assert times.drift().reference_ms == 1.1
+    assert times.drift(0.9).reference_ms == 0.9
+
+
+def test_without_a_canary_nothing_is_corrected():
+    times = NetworkTimes((Round((), (4.0,), (5.0,)),), ())
+
+    assert times.drift() is None
+    assert times.brought_to(None) is times
+
+
+def test_typical_kernels_share_the_typical_whole_by_their_own_typical_times():
+    # By total time the runs are 1 (8 ms), 3 (9 ms), 0 (10 ms), 2 (50 ms): typical are 3 and 0, and
+    # the whole takes (9 + 10) / 2. The middle halves of the kernels are 5 and 6, and 4 and 5.
     times = NetworkTimes(
-        times_ms=(9.0,),
-        profiled_ms=(10.0, 8.0, 50.0, 9.0),
+        rounds=(Round((), (9.0,), (10.0, 8.0, 50.0, 9.0)),),
         kernels=(
             KernelTimes(Kernel("a", "conv"), (6.0, 5.0, 7.0, 4.0)),
             KernelTimes(Kernel("b", "relu"), (4.0, 3.0, 43.0, 5.0)),
         ),
     )
 
-    assert typical_kernels_ms(times) == (5.0, 4.5)  # (6 + 4) / 2 and (4 + 5) / 2
-    # The sum of the parts is the typical whole: (10 + 9) / 2.
-    assert sum(typical_kernels_ms(times)) == 9.5
+    assert typical_kernels_ms(times) == pytest.approx((5.5 * 0.95, 4.5 * 0.95))
+    assert sum(typical_kernels_ms(times)) == pytest.approx(9.5)
+
+
+def test_a_spike_that_hit_one_kernel_moves_no_other():
+    even = (1.0, 1.0, 1.0, 1.0)
+    hit = (1.0, 90.0, 1.0, 1.0)
+    kernels = tuple(
+        KernelTimes(Kernel(name, "conv"), times) for name, times in (("a", even), ("b", hit))
+    )
+    times = NetworkTimes((Round((), (2.0,), (2.0, 91.0, 2.0, 2.0)),), kernels)
+
+    assert typical_kernels_ms(times) == (1.0, 1.0)
+
+
+def test_without_kernels_none_are_typical():
+    assert typical_kernels_ms(NetworkTimes((Round((), (2.0,), ()),), ())) == ()
 
 
 @pytest.mark.parametrize("runs", [1, 2, 3, 4, 5, 8, 60])
@@ -138,7 +334,7 @@ def test_typical_kernels_add_up_to_the_typical_whole_whatever_hit_them(runs):
     whole = [sum(times) for times in zip(*parts, strict=True)]
     kernels = tuple(KernelTimes(Kernel(f"k{i}", "conv"), times) for i, times in enumerate(parts))
 
-    typical = typical_kernels_ms(NetworkTimes((1.0,), tuple(whole), kernels))
+    typical = typical_kernels_ms(NetworkTimes((Round((), (1.0,), tuple(whole)),), kernels))
 
     middle = sorted(whole)[runs // 4 : runs - runs // 4]
     assert sum(typical) == pytest.approx(sum(middle) / len(middle))
