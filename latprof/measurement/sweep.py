@@ -19,7 +19,7 @@ from latprof.measurement.outcome import keep_table
 from latprof.measurement.records import failure_of, is_whole, record_of
 from latprof.measurement.steadiness import Steadiness
 from latprof.measurement.visits import VISITS, Visit, visits
-from latprof.sampling import draw_network
+from latprof.sampling import draw_network, sampler_digest
 from latprof.tables import HOST, Target, own_tables
 
 # A visit runs for about this long, plain and profiled together.
@@ -158,7 +158,7 @@ def _new(
     journal: Journal, environment: Mapping[str, str], asked: Mapping[str, int | None]
 ) -> tuple[dict[str, int], list[dict[str, Any]]]:
     plan = {name: _PLAN[name] if value is None else value for name, value in asked.items()}
-    journal.start({**plan, "environment": dict(environment)})
+    journal.start({**plan, "draws": sampler_digest(), "environment": dict(environment)})
     return plan, []
 
 
@@ -174,6 +174,8 @@ def _resumed(
         if not isinstance(plan[name], int) or wanted not in (None, plan[name]):
             now = _PLAN[name] if wanted is None else wanted
             changed.append(f"{name}: {header.get(name, 'unknown')} then, {now} now")
+    if header.get("draws", digest := sampler_digest()) != digest:
+        changed.append(f"random networks: {header['draws']} then, {digest} now (another latprof)")
     if changed:
         raise MeasurementError(
             "the measurement to resume was made under other conditions: "

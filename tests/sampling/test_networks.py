@@ -10,7 +10,7 @@ import pytest
 
 from latprof.counting import count
 from latprof.fusion import FUSIONS, fuse
-from latprof.sampling import draw_network
+from latprof.sampling import draw_network, networks, sampler_digest
 from latprof.sampling.networks import BATCHES, MAX_MACS, MAX_MACS_LARGE
 from latprof.zoo import ENTRIES
 
@@ -111,3 +111,13 @@ def test_every_kind_of_kernel_of_the_zoo_is_sampled(runtime, networks, zoo_graph
     sampled = kinds(kernel for graph in networks for kernel in fuse(graph, runtime))
     wanted = kinds(kernel for name in ENTRIES for kernel in fuse(zoo_graph(name), runtime))
     assert wanted - sampled <= UNSAMPLED_KINDS
+
+
+def test_the_digest_of_the_sampler_follows_what_it_draws(monkeypatch):
+    before = sampler_digest()
+    assert len(before) == 8
+    sampler_digest.cache_clear()
+    monkeypatch.setattr(networks, "LEAST_BLOCKS", networks.MOST_BLOCKS)
+    changed = sampler_digest()
+    sampler_digest.cache_clear()
+    assert changed != before
