@@ -24,8 +24,10 @@ from latprof.measurement.visits import visits
 from latprof.profiling import target_of
 from latprof.tables import Target, read_table
 
-GAIN_S = 4.0  # how much longer each run may measure than what is in the journal
-LONGEST_S = 12.0  # a kill comes at a random moment up to here: loading, measuring, the table
+GAIN_S = 5.0  # how much longer each run may measure than what is in the journal
+LONGEST_S = 9.0  # a kill comes at a random moment up to here: loading, measuring, the table
+
+ENDED = "ended before"
 
 
 def measure(runtime: str, seconds: float, *words: str) -> subprocess.Popen[str]:
@@ -48,8 +50,8 @@ def seconds_in(journal: bytes) -> float:
 def kill_again_and_again(target: Target, runtime: str, kills: int, seed: int) -> list[str]:
     """What each run met, in words."""
     path, chance = journal_of(target).path, random.Random(seed)
-    met = []
-    for number in range(kills):
+    met: list[str] = []
+    while len(met) - met.count(ENDED) < kills:
         before = whole_lines(path)
         process = measure(runtime, seconds_in(before) + GAIN_S, *(["--resume"] if before else []))
         sleep(chance.uniform(0.1, LONGEST_S))
@@ -58,15 +60,15 @@ def kill_again_and_again(target: Target, runtime: str, kills: int, seed: int) ->
             os.kill(process.pid, signal.SIGKILL)
         said, _ = process.communicate()
         if ended and process.returncode:
-            raise SystemExit(f"run {number} ended with {process.returncode}: {said}")
+            raise SystemExit(f"run {len(met) + 1} ended with {process.returncode}: {said}")
         after = whole_lines(path)
         if not after.startswith(before):
-            raise SystemExit(f"run {number} changed what was in the journal")
+            raise SystemExit(f"run {len(met) + 1} changed what was in the journal")
         new = after.count(b"\n") - before.count(b"\n")
         torn = "" if after == path.read_bytes() else ", its last line torn"
-        state = "had ended" if ended else "while loading" if not new else "while measuring"
+        state = ENDED if ended else "while loading" if not new else "while measuring"
         met.append(state)
-        print(f"{number + 1:3d}: {state}, {new} new lines{torn}", flush=True)
+        print(f"{len(met):3d}: {state}, {new} new lines{torn}", flush=True)
     return met
 
 
@@ -114,7 +116,7 @@ def main() -> None:
         made = check(target)
         networks = len(read_table(f"host/{target.name}").networks)
         counts = ", ".join(f"{met.count(state)} {state}" for state in sorted(set(met)))
-        print(f"\n{len(met)} kills of `latprof measure` under {target.name}: {counts}")
+        print(f"\n{asked.kills} kills of `latprof measure` under {target.name}: {counts}")
         print(f"{made} visits to {networks} networks in the journal: none lost, none made twice; "
               f"the table is of all of them ({monotonic() - started:.0f} s)")  # fmt: skip
 
