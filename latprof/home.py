@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from latprof.errors import BadReference
+
+_STALE_S = 3600.0  # nothing takes so long to write
 
 
 def home() -> Path:
@@ -40,6 +44,34 @@ def checked_name(kind: str, name: str) -> str:
     return name
 
 
+@contextlib.contextmanager
+def exclusively(path: Path, *, wait: bool) -> Iterator[None]:
+    """Hold a lock file, so that no other process is in here; a kill frees it too.
+
+    Where files cannot be locked, as on some network file systems, go on without.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process is in here, and this one should not `wait`.
+    OSError
+        If the file cannot be opened.
+    """
+    with path.open("a+") as file:
+        try:
+            import fcntl
+        except ImportError:  # not a POSIX system
+            yield
+            return
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise
+        except OSError:
+            pass  # no locks here
+        yield  # closing the file frees it
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Put `content` at `path` whole or not at all.
 
@@ -51,6 +83,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path)
         with partial.open("wb") as file:
             file.write(content)
             file.flush()
@@ -63,3 +96,11 @@ def write_atomically(path: Path, content: bytes) -> None:
             f"cannot write {path}: {error.strerror or error}. Choose another place, or set "
             "LATPROF_HOME to a folder you may write to."
         ) from error
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what processes that were killed while they wrote `path` have left behind."""
+    for partial in path.parent.glob(f".{path.name}.*.partial"):
+        with contextlib.suppress(OSError):
+            if time.time() - partial.stat().st_mtime > _STALE_S:
+                partial.unlink()

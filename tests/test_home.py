@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latprof.errors import BadReference
-from latprof.home import checked_name, home, write_atomically
+from latprof.home import checked_name, exclusively, home, write_atomically
 
 
 def test_home_is_where_the_environment_says(monkeypatch, tmp_path):
@@ -104,3 +105,38 @@ def test_a_folder_where_the_file_should_be_is_left_alone(tmp_path):
     with pytest.raises(BadReference, match="cannot write"):
         write_atomically(folder, b"{}")
     assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_what_a_kill_left_behind_is_removed_once_it_is_old(tmp_path):
+    old, new, other = (
+        tmp_path / name
+        for name in (".table.csv.7.partial", ".table.csv.8.partial", ".other.csv.9.partial")
+    )
+    for file in (old, new, other):
+        file.write_text("half a tab")
+    for file in (old, other):
+        os.utime(file, (0, 0))  # written in 1970
+
+    write_atomically(tmp_path / "table.csv", b"whole")
+
+    assert {path.name for path in tmp_path.iterdir()} == {"table.csv", new.name, other.name}
+
+
+def test_one_process_at_a_time(tmp_path):
+    lock = tmp_path / "a.lock"
+    with (
+        exclusively(lock, wait=False),
+        pytest.raises(BlockingIOError),
+        exclusively(lock, wait=False),
+    ):
+        pass
+    with exclusively(lock, wait=True):
+        pass
+
+
+def test_what_is_inside_a_lock_may_fail_as_it_likes(tmp_path):
+    with (
+        pytest.raises(PermissionError, match="of its own"),
+        exclusively(tmp_path / "a.lock", wait=False),
+    ):
+        raise PermissionError("of its own")

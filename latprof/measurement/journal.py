@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from latprof.errors import MeasurementError
+from latprof.home import exclusively
 
 SCHEMA = 2
 
@@ -36,20 +37,18 @@ class Journal:
         MeasurementError
             If one already is, or the folder cannot be written.
         """
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            file = self.path.with_suffix(".lock").open("a+")
-        except OSError as error:
-            raise self._cannot_write(error) from error
-        with file:
+        with ExitStack() as stack:
             try:
-                _lock(file)
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(exclusively(self.path.with_suffix(".lock"), wait=False))
             except BlockingIOError as error:
                 raise MeasurementError(
                     f"another latprof is measuring into {self.path}. Wait until it has ended, or "
                     "measure another target."
                 ) from error
-            yield  # the lock goes when the file is closed, even by a kill
+            except OSError as error:
+                raise self._cannot_write(error) from error
+            yield
 
     def start(self, header: Mapping[str, Any]) -> None:
         """Begin anew.
@@ -121,26 +120,6 @@ class Journal:
             f"cannot write {self.path}: {error.strerror or error}. What was measured before is "
             "kept; free space or set LATPROF_HOME to another folder, then add --resume."
         )
-
-
-def _lock(file: IO[str]) -> None:
-    """Take the file for this process; where files cannot be locked, go on.
-
-    Raises
-    ------
-    BlockingIOError
-        If another process has it.
-    """
-    try:
-        import fcntl
-    except ImportError:  # not a POSIX system
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise
-    except OSError:  # some network file systems know no locks
-        return
 
 
 def _records(content: bytes) -> Iterator[dict[str, Any]]:

@@ -116,7 +116,7 @@ def sweep(
         except KeyboardInterrupt:
             # What is in the journal is safe; make a table of it, if it suffices, before leaving.
             with suppress(LatprofError):
-                keep_table(target, environment, records, plan["seed"])
+                keep_table(target, environment, _whole(journal.read()[1]), plan["seed"])
             raise
         return _kept(target, environment, records, plan["seed"]), tally.progress
 
@@ -181,7 +181,11 @@ def _resumed(
             "the measurement to resume was made under other conditions: "
             f"{'; '.join(changed)}. Restore them, or start anew without --resume."
         )
-    return plan, [record for record in records if is_whole(record)]
+    return plan, _whole(records)
+
+
+def _whole(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [record for record in records if is_whole(record)]
 
 
 def _kept(

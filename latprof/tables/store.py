@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latprof.errors import TableError, UnknownName
-from latprof.home import checked_name, home, write_atomically
+from latprof.home import checked_name, exclusively, home, write_atomically
 from latprof.tables.columns import BY_NAME, COLUMNS, WORDS
 from latprof.tables.target import split_device
 
@@ -292,9 +292,7 @@ def write_table(
 
     folder = own_tables() / checked_name("device", device)
     path = folder / f"{checked_name('target', target)}.csv"
-    whole = _facts_in(folder)
-    if whole is None:
-        whole = {"schema": SCHEMA, "name": device}
+    _facts_in(folder)  # a broken file is told before anything is written
     frame = pd.DataFrame(list(rows), columns=[column.name for column in COLUMNS])
     for column in COLUMNS:
         if column.kind == "flag":
@@ -302,10 +300,12 @@ def write_table(
     text = frame.to_csv(index=False, lineterminator="\n", float_format="%.6g")
     parse_rows(text, str(path))  # nothing is kept that could not be read back
     write_atomically(path, _encoded(text, path))
-    if not (shipped_tables() / device / "device.toml").is_file():  # else it has a default
-        whole.setdefault("default_target", target)
-    whole.setdefault("targets", {})[target] = dict(facts)
-    write_atomically(folder / "device.toml", _encoded(tomli_w.dumps(whole), path))
+    with exclusively(folder / ".device.lock", wait=True):  # another target may be written as well
+        whole = _facts_in(folder) or {"schema": SCHEMA, "name": device}
+        if not (shipped_tables() / device / "device.toml").is_file():  # else it has a default
+            whole.setdefault("default_target", target)
+        whole.setdefault("targets", {})[target] = dict(facts)
+        write_atomically(folder / "device.toml", _encoded(tomli_w.dumps(whole), path))
     return path
 
 

@@ -13,6 +13,7 @@ from latprof.measurement.network import (
     NetworkTimes,
     Round,
     measure_network,
+    settling_runs,
     typical_kernels_ms,
 )
 from latprof.runtimes.protocol import KernelTimes, Observed, Stray
@@ -22,8 +23,12 @@ STEADY = itertools.repeat
 
 @pytest.fixture(autouse=True)
 def undisturbed(monkeypatch):
-    """However busy the machine that runs these tests is, nobody waits for a core in them."""
+    """However busy the machine that runs these tests is, nobody waits for a core in them.
+
+    And every run is timed; what is not has tests of its own.
+    """
     monkeypatch.setattr(network.Stopwatch, "waiting_fraction", lambda watch: 0.0)
+    monkeypatch.setattr(network, "settling_runs", lambda run_ms: 0)
 
 
 def once(runs: int, rounds: int = 1, **settings: object) -> Effort:
@@ -34,7 +39,7 @@ def once(runs: int, rounds: int = 1, **settings: object) -> Effort:
 def test_canary_plain_and_profiled_runs_take_turns(tiny_graph, clock, fake_runtime, canary):
     # Warm-up takes four runs of each. Of 90 ms a round gets 45: 35 % are 7 plain runs of 2 ms,
     # 50 % are 11 profiled ones, as if they took as long. The canary's 15 % are 6 runs of 1 ms; the
-    # first of them finds the caches full of something else, and is not counted.
+    # first of them finds the caches full of something else, the second tells how long one takes.
     runtime = fake_runtime(STEADY(2.0), STEADY(3.0))
     effort = Effort(seconds=0.09, rounds=2, least_rounds=2)
 
@@ -50,13 +55,38 @@ def test_canary_plain_and_profiled_runs_take_turns(tiny_graph, clock, fake_runti
         ("plain closed", 1), ("profiled closed", 1),
     ]  # fmt: skip
     (first, second) = times.rounds
-    assert first.canary_ms == (1.0,) * 5
+    assert first.canary_ms == (1.0,) * 4
     assert first.plain_ms == (2.0,) * 7
     assert first.profiled_ms == (3.0,) * 11
     assert second.canary_ms == first.canary_ms
     assert times.times_ms == (2.0,) * 14
     assert times.profiled_ms == (3.0,) * 22
     assert times.block_ms == 2.0
+
+
+@pytest.mark.parametrize(
+    ("run_ms", "runs"), [(0.01, 2), (2.0, 2), (10.0, 2), (15.0, 1), (20.0, 1), (21.0, 0), (0.0, 2)]
+)
+def test_short_runs_settle_before_they_are_timed(run_ms, runs):
+    assert settling_runs(run_ms) == runs
+
+
+def test_settling_runs_are_in_no_time(tiny_graph, clock, fake_runtime, monkeypatch):
+    monkeypatch.setattr(network, "settling_runs", lambda run_ms: 2)
+    # A block of two that find the caches full of something else, then two as they should be.
+    block = [3.0, 2.5, 2.0, 2.0]
+    runtime = fake_runtime(
+        [2.0] * 4 + block * 3,
+        [4.0] * 4 + [2 * ms for ms in block] * 3,
+        kernel_ms=lambda name, run: float(run),
+    )
+
+    times = measure_network(tiny_graph, runtime, threads=1, effort=once(2, 3), clock_ns=clock)
+
+    assert times.times_ms == (2.0,) * 6
+    assert times.profiled_ms == (4.0,) * 6
+    # Runs 0 to 3 warm up; 4 and 5 settle, 6 and 7 are timed; and so on.
+    assert times.kernels[0].times_ms == (6.0, 7.0, 10.0, 11.0, 14.0, 15.0)
 
 
 @pytest.mark.parametrize(
@@ -228,7 +258,7 @@ def test_a_profile_that_lacks_runs_is_refused(tiny_graph, clock, fake_runtime, m
 
     monkeypatch.setattr(runtime, "open", open_cut_short)
 
-    with pytest.raises(MeasurementError, match=r"reports 4 of 5 runs of 'conv' in 'tiny'"):
+    with pytest.raises(MeasurementError, match=r"reports 8 of 9 runs of 'conv' in 'tiny'"):
         measure_network(tiny_graph, runtime, threads=1, effort=once(5), clock_ns=clock)
 
 

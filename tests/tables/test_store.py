@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
@@ -71,13 +72,13 @@ def test_reading_and_writing_again_changes_no_byte(rows, own):
     rows[1] |= {"latency_ms": 1e-7, "name": "NaN", "network": "None", "activation": "ünïcode × ²"}
     rows[2] |= {"latency_ms": 123456.789, "macs": 2**53, "name": " spaces "}
     write_table("host", TARGET, rows, FACTS)
-    files = {path: path.read_bytes() for path in sorted((own / "host").iterdir())}
+    files = {path: path.read_bytes() for path in sorted((own / "host").glob("[!.]*"))}
     assert len(files) == 2
 
     table = read_table("host")
     write_table("host", TARGET, table.rows.to_dict("records"), table.facts)
 
-    assert {path: path.read_bytes() for path in sorted((own / "host").iterdir())} == files
+    assert {path: path.read_bytes() for path in sorted((own / "host").glob("[!.]*"))} == files
 
 
 LINES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), max_size=12)
@@ -118,6 +119,15 @@ def test_a_file_cut_short_is_refused_or_lacks_its_last_rows(row, cut):
     except TableError:
         return
     assert list(table["name"]) == ["number 0", "number 1", "number 2"][: len(table)]
+
+
+def test_targets_written_at_the_same_time_do_not_forget_each_other(rows, own):
+    """As when two are measured side by side: both add to one file."""
+    targets = [f"onnxruntime-cpu{threads}-fp32" for threads in range(1, 9)]
+    with ThreadPoolExecutor(len(targets)) as together:
+        list(together.map(lambda target: write_table("host", target, rows, FACTS), targets))
+
+    assert set(read_facts("host")["targets"]) == set(targets)
 
 
 def test_what_could_not_be_read_back_is_not_written(rows, own):
