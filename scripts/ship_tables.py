@@ -27,11 +27,12 @@ def main() -> None:
     shipped = tomllib.loads(kept.read_text()) if kept.is_file() else {"schema": 1, "name": name}
     shipped.setdefault("default_target", facts["default_target"])
     targets = shipped.setdefault("targets", {})
-    folder.mkdir(parents=True, exist_ok=True)
-    for target in wanted or facts["targets"]:
-        table = read_table(f"{HOST}/{target}")  # what cannot be read is not shipped
+    tables = {t: read_table(f"{HOST}/{t}") for t in wanted or facts["targets"]}
+    for target, table in tables.items():  # all of them, before anything is copied
         if table.facts["grade"] == "F":
             sys.exit(f"{target} is graded F: {'; '.join(table.facts['grade_reasons'])}")
+    folder.mkdir(parents=True, exist_ok=True)
+    for target, table in tables.items():
         targets[target] = facts["targets"][target]
         shutil.copyfile(source / f"{target}.csv", folder / f"{target}.csv")
         print(f"{name}/{target}: {len(table.kernels)} kernels, grade {table.facts['grade']}")
