@@ -102,7 +102,7 @@ class Quantizer:
         graph = self._model.graph
         for node in graph.node:
             for index, name in enumerate(node.output):
-                node.output[index] = self._renamed.get(name, name)
+                node.output[index] = self._final_name(name)
         writer = _Writer(self._weights, self._outputs)
         first_reader = {
             name: node.name
@@ -130,6 +130,12 @@ class Quantizer:
         graph.initializer.extend(kept_weights)
         del graph.value_info[:]  # the types of before
         return self._model
+
+    def _final_name(self, tensor: str) -> str:
+        """What leaves in place of a tensor, behind any number of activations that went."""
+        while tensor in self._renamed:
+            tensor = self._renamed[tensor]
+        return tensor
 
     def _source(self, tensor: str) -> str:
         while tensor in self._same_as:

@@ -82,6 +82,22 @@ def test_it_does_so_for_whole_networks(name, zoo_graph, tmp_path):
     assert outline(ours) == outline(theirs)
 
 
+@pytest.mark.parametrize("activations", [("relu", "relu"), ("relu6", "relu", "relu6")])
+def test_activations_in_a_row_are_all_left_to_the_range(net, tmp_path, activations):
+    x = net.conv(net.input((1, 16, 8, 8)), 16, 3)
+    for activation in activations:
+        x = net.add_one(activation, [x])
+    graph = net.finish([net.conv(x, 8)])
+
+    ours = onnx.load_model_from_string(quantized_model(graph, write_onnx(graph)))
+
+    assert not {"Relu", "Clip"} & {node.op_type for node in ours.graph.node}
+    theirs = quantized_by_onnxruntime(graph, tmp_path)
+    assert outline(ours) == outline(theirs)
+    for got, wanted in zip(outputs_of(ours, graph), outputs_of(theirs, graph), strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5)
+
+
 def test_a_relu_is_left_to_the_range_of_what_it_follows(net):
     x = net.add_one("relu", [net.conv(net.input((1, 8, 8, 8)), 8, 3)])
     graph = net.finish([x])
