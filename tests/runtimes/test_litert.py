@@ -17,23 +17,30 @@ from latprof.runtimes.litert_quantize import affine, by_channel
 from latprof.runtimes.litert_writer import write_tflite
 
 
-def outputs(graph, dtype="fp32", threads=1):
-    session = runtimes.load("litert").open(graph, (), threads=threads, profiled=False, dtype=dtype)
+def outputs(graph, dtype="fp32", threads=1, runtime="litert"):
+    session = runtimes.load(runtime).open(graph, (), threads=threads, profiled=False, dtype=dtype)
     given = [np.array(output) for output in session.run()]
     session.finish()
     return given
 
 
-def test_int8_gives_roughly_what_float32_gives():
-    agreement = []
-    for number in range(12):
-        graph = draw_network(17, number)
-        for got, wanted in zip(outputs(graph, "int8"), outputs(graph), strict=True):
-            assert got.shape == wanted.shape
-            agreement.append(np.corrcoef(got.ravel(), wanted.ravel())[0, 1])
-    # Random weights, and a scale from one run: a deep one of them may lose a good deal.
-    assert np.median(agreement) > 0.98
-    assert min(agreement) > 0.8
+@pytest.mark.parametrize("number", range(12))
+def test_int8_gives_roughly_what_float32_gives(number):
+    graph = draw_network(17, number)
+    wanted = outputs(graph)
+    found = agreement(outputs(graph, "int8"), wanted)
+    if found <= 0.98:
+        # A peaked softmax at the end does not fit into 256 steps: there the judge is how much of
+        # it is left to a quantizer that is not ours.
+        theirs = agreement(outputs(graph, "int8", runtime="onnxruntime"), wanted)
+        assert found > theirs - 0.01
+
+
+def agreement(got, wanted):
+    """The least correlation of any output."""
+    assert [one.shape for one in got] == [other.shape for other in wanted]
+    pairs = zip(got, wanted, strict=True)
+    return min(np.corrcoef(one.ravel(), other.ravel())[0, 1] for one, other in pairs)
 
 
 @pytest.mark.parametrize("number", range(4))
