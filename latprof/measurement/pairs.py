@@ -43,8 +43,11 @@ class Pair:
 
     def networks(self, repeats: int = REPEATS) -> tuple[Graph, Graph, Graph]:
         """The first alone, the second alone, and both."""
-        chains = ((self.first,), (self.second,), (self.first, self.second))
-        return tuple(self._chain(chain, repeats) for chain in chains)  # type: ignore[return-value]
+        return (
+            self._chain((self.first,), repeats),
+            self._chain((self.second,), repeats),
+            self._chain((self.first, self.second), repeats),
+        )
 
     def _chain(self, steps: tuple[str, ...], repeats: int) -> Graph:
         builder = GraphBuilder(f"{'+'.join(steps)}×{repeats}", source="fusion pair")

@@ -9,6 +9,7 @@ from typing import Any
 from latprof.errors import MeasurementError
 from latprof.graph import Graph
 from latprof.kernel import Kernel
+from latprof.runtimes.failures import failed
 from latprof.runtimes.litert_library import CompiledModel, Event, library
 from latprof.runtimes.litert_profile import kernel_times
 from latprof.runtimes.litert_writer import Written, write_tflite
@@ -37,7 +38,7 @@ class LiteRtSession:
                 threads=threads, profiled=profiled,
             )  # fmt: skip
         except MeasurementError as error:
-            raise _failed("load", graph.name, error) from error
+            raise failed("LiteRT", "load", graph.name, error) from error
 
     def run(self) -> tuple[Any, ...]:
         try:
@@ -48,7 +49,7 @@ class LiteRtSession:
                 self._times_us.append(self._model.times_us())
             given = self._model.results()
         except MeasurementError as error:
-            raise _failed("run", self._graph_name, error) from error
+            raise failed("LiteRT", "run", self._graph_name, error) from error
         values = zip(self._written.outputs, given, strict=True)
         return tuple(self._written.logical(value, array) for value, array in values)
 
@@ -57,14 +58,6 @@ class LiteRtSession:
         if self._kernels is None or not self._times_us:
             return Observed()
         return kernel_times(self._written.ops, self._events, self._times_us, self._kernels)
-
-
-def _failed(what: str, name: str, error: MeasurementError) -> MeasurementError:
-    said = str(error).rstrip(". ")
-    return MeasurementError(
-        f"LiteRT cannot {what} {name!r}: {said}. Try another --runtime, or predict instead of "
-        "measuring."
-    )
 
 
 class LiteRt:

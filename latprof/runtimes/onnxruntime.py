@@ -13,6 +13,7 @@ import onnxruntime as ort
 from latprof.errors import MeasurementError
 from latprof.graph import Graph
 from latprof.kernel import Kernel
+from latprof.runtimes.failures import failed
 from latprof.runtimes.onnx_writer import write_onnx
 from latprof.runtimes.onnxruntime_int8 import quantized_model
 from latprof.runtimes.onnxruntime_profile import kernel_times
@@ -42,10 +43,7 @@ class OnnxRuntimeSession:
             self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ORT raises its own kinds, all bare subclasses of Exception
             self._folder.cleanup()
-            raise MeasurementError(
-                f"ONNX Runtime cannot load {graph.name!r}: {_first_line(error)} Try another "
-                "--runtime, or predict instead of measuring."
-            ) from error
+            raise failed("ONNX Runtime", "load", graph.name, error) from error
         self._feed: dict[str, Any] = {
             name: input_values(graph.tensors[name]) for name in graph.inputs
         }
@@ -54,10 +52,7 @@ class OnnxRuntimeSession:
         try:
             return tuple(self._session.run(None, self._feed))
         except Exception as error:  # as above
-            raise MeasurementError(
-                f"ONNX Runtime cannot run {self._graph_name!r}: {_first_line(error)} Try another "
-                "--runtime, or predict instead of measuring."
-            ) from error
+            raise failed("ONNX Runtime", "run", self._graph_name, error) from error
 
     def finish(self) -> Observed:
         try:
@@ -78,10 +73,6 @@ def _events(file: Path) -> Any:
             f"ONNX Runtime's profile {file} cannot be read: {error}. Is the disk full? Free space "
             "or set TMPDIR to another folder, and measure again."
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0][:300].rstrip(". ") + "."
 
 
 class OnnxRuntime:
@@ -118,10 +109,7 @@ def _model(graph: Graph, dtype: str) -> bytes:
     try:
         return quantized_model(graph, model)
     except Exception as error:  # ORT raises its own kinds, all bare subclasses of Exception
-        raise MeasurementError(
-            f"ONNX Runtime cannot quantise {graph.name!r}: {_first_line(error)} Try another "
-            "--runtime, or --dtype fp32."
-        ) from error
+        raise failed("ONNX Runtime", "quantise", graph.name, error) from error
 
 
 RUNTIME = OnnxRuntime()

@@ -14,6 +14,7 @@ from typing import Any
 from latprof.errors import MeasurementError
 from latprof.graph import Graph
 from latprof.kernel import Kernel
+from latprof.runtimes.failures import failed
 from latprof.runtimes.onnx_writer import write_onnx
 from latprof.runtimes.openvino_profile import Launched, kernel_times
 from latprof.runtimes.protocol import Observed
@@ -100,14 +101,10 @@ def _launched(model: ov.Model) -> list[Launched]:
     return [launch for _, launch in sorted(found, key=lambda pair: pair[0])]
 
 
-def _failure(what: str, graph: Graph, error: RuntimeError) -> MeasurementError:
+def _failure(doing: str, graph: Graph, error: RuntimeError) -> MeasurementError:
     # The first line is often the place in OpenVINO's source; what went wrong comes last.
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
-    said = lines[-1][:300].rstrip(". ")
-    return MeasurementError(
-        f"OpenVINO cannot {what} {graph.name!r}: {said}. Try another --runtime, or predict "
-        "instead of measuring."
-    )
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return failed("OpenVINO", doing, graph.name, lines[-1] if lines else "")
 
 
 class OpenVino:

@@ -17,6 +17,7 @@ from latprof.errors import MeasurementError
 from latprof.graph import Graph
 from latprof.home import home
 from latprof.kernel import Kernel
+from latprof.runtimes.failures import failed
 from latprof.runtimes.protocol import Observed
 from latprof.runtimes.torch_module import GraphModule
 from latprof.runtimes.torch_wrapper import Clocked, clocked, kernel_times
@@ -89,7 +90,7 @@ class TorchCompileSession:
         try:
             outputs = self._compiled.run(timed=self._profiled)
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
-            raise _cannot("run", self._graph, error) from error
+            raise failed("torch.compile", "run", self._graph.name, error) from error
         if self._profiled:
             self._laps.append(self._compiled.wrapper.laps_ms())
         return tuple(outputs)
@@ -125,16 +126,8 @@ class TorchCompile:
             try:
                 last = self._last = graph, threads, Compiled(graph, threads)
             except (RuntimeError, ValueError, TypeError, IndexError) as error:
-                raise _cannot("compile", graph, error) from error
+                raise failed("torch.compile", "compile", graph.name, error) from error
         return TorchCompileSession(graph, last[2], kernels, profiled=profiled)
-
-
-def _cannot(what: str, graph: Graph, error: Exception) -> MeasurementError:
-    said = (str(error).strip().splitlines() or [""])[0][:300].rstrip(". ")
-    return MeasurementError(
-        f"torch.compile cannot {what} {graph.name!r}: {said}. Try another --runtime, or predict "
-        "instead of measuring."
-    )
 
 
 RUNTIME = TorchCompile()

@@ -13,9 +13,10 @@ from typing import Any
 
 import torch
 
-from latprof.errors import MeasurementError, UnsupportedOp
+from latprof.errors import UnsupportedOp
 from latprof.graph import Call, Graph
 from latprof.kernel import Kernel
+from latprof.runtimes.failures import failed, first_line
 from latprof.runtimes.protocol import KernelTimes, Observed, Stray
 from latprof.runtimes.torch_module import TORCH_DTYPES, as_dtype, check_graph, function_of
 from latprof.runtimes.weights import input_values, norm_scales, weight_values
@@ -85,11 +86,7 @@ class Line:
         try:
             yield
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
-            said = (str(error).splitlines() or [""])[0][:300].rstrip(". ")
-            raise MeasurementError(
-                f"PyTorch cannot run {self.graph_name!r}: {said}. Try another --runtime, or "
-                "predict instead of measuring."
-            ) from error
+            raise failed("PyTorch", "run", self.graph_name, error) from error
 
     def _try_out(self, graph: Graph, float_dtype: torch.dtype) -> None:
         """Learn which operator PyTorch lacks in a dtype: only running it tells."""
@@ -98,10 +95,10 @@ class Line:
                 try:
                     step(self.values)
                 except (RuntimeError, NotImplementedError) as error:
-                    said = (str(error).splitlines() or [""])[0][:300].rstrip(". ")
                     raise UnsupportedOp(
                         f"node {call.node.name!r} ({call.node.op}) does not run in "
-                        f"{str(float_dtype).removeprefix('torch.')} under PyTorch: {said}. Pass "
+                        f"{str(float_dtype).removeprefix('torch.')} under PyTorch: "
+                        f"{first_line(error)}. Pass "
                         "--dtype fp32, or another --runtime."
                     ) from error
 
