@@ -173,9 +173,14 @@ def test_after_a_kill_the_journal_is_locked_no_more_but_before_it_is(start):
     check_nothing_lost_and_nothing_twice(path)
 
 
+def heeding_ctrl_c() -> None:
+    """A shell that runs the tests in the background has its children ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_ends_with_130_and_a_table_of_what_there_is(start):
     path = journal_of(TARGET).path
-    process = start(STAND_IN, "measure", "--time", "1h")
+    process = start(STAND_IN, "measure", "--time", "1h", preexec_fn=heeding_ctrl_c)
     wait_for_lines(path, 10)
 
     process.send_signal(signal.SIGINT)
