@@ -27,7 +27,7 @@ from latprof.measurement.headroom import check_headroom
 from latprof.measurement.network import Effort, NetworkTimes, Round, measure_network
 from latprof.measurement.timing import warm_up
 from latprof.measurement.usage import Usage
-from latprof.runtimes.protocol import KernelTimes, Session, Stray
+from latprof.runtimes.protocol import KernelTimes, Session, SharesThreads, Stray
 
 _FIRST_TO_GO = "1000"  # of all processes, when the system runs out of memory
 
@@ -59,6 +59,8 @@ def serve(jobs: Iterable[str], answers: IO[str]) -> None:
 
 def _measure(job: dict[str, Any]) -> dict[str, Any]:
     runtime = runtimes.load(job["runtime"])
+    if isinstance(runtime, SharesThreads) and "threads" in job:
+        runtime.share_threads(int(job["threads"]))
     if "graph" not in job:  # a greeting: which library answers here
         return {"version": runtime.version()}
     graph = Graph.from_dict(job["graph"])

@@ -16,11 +16,10 @@ from latprof.kernel import Kernel
 from latprof.runtimes.failures import failed
 from latprof.runtimes.onnx_writer import write_onnx
 from latprof.runtimes.onnxruntime_int8 import quantized_model
+from latprof.runtimes.onnxruntime_pool import options_for, share_pool
 from latprof.runtimes.onnxruntime_profile import kernel_times
 from latprof.runtimes.protocol import Observed
 from latprof.runtimes.weights import input_values
-
-_QUIET = 3  # log errors only
 
 
 class OnnxRuntimeSession:
@@ -32,10 +31,7 @@ class OnnxRuntimeSession:
         self._kernels = kernels if profiled else None
         self._graph_name = graph.name
         self._folder = tempfile.TemporaryDirectory(prefix="latprof-")
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = _QUIET
+        options = options_for(threads)
         if profiled:
             options.enable_profiling = True
             options.profile_file_prefix = str(Path(self._folder.name) / "profile")
@@ -81,6 +77,9 @@ class OnnxRuntime:
     name = "onnxruntime"
     # A network is opened twice, plain and profiled.
     _last: tuple[Graph, str, bytes] | None = None
+
+    def share_threads(self, threads: int) -> None:
+        share_pool(threads)
 
     def version(self) -> str:
         return f"onnxruntime {ort.__version__}"

@@ -22,9 +22,9 @@ from onnx import helper
 
 from latprof.graph import Graph
 from latprof.runtimes.onnx_quantizer import Quantizer
+from latprof.runtimes.onnxruntime_pool import options_for
 from latprof.runtimes.weights import input_values
 
-_QUIET = 3  # log errors only
 _MOST_BYTES = 500_000_000  # of activations kept at a time while their ranges are found
 
 
@@ -123,10 +123,8 @@ def _range(values: np.ndarray[Any, Any]) -> tuple[float, float]:
 
 
 def _options(level: ort.GraphOptimizationLevel) -> ort.SessionOptions:
-    options = ort.SessionOptions()
+    options = options_for(threads=1)  # no pool to start and stop
     options.graph_optimization_level = level
-    options.log_severity_level = _QUIET
-    options.intra_op_num_threads = 1  # no pool to start and stop
     return options
 
 

@@ -90,6 +90,14 @@ class TimesItself(Protocol):
         """Run it once, as `run` does; how long it took in milliseconds."""
 
 
+@runtime_checkable
+class SharesThreads(Protocol):
+    """A runtime whose sessions would each have threads of their own, in each other's way."""
+
+    def share_threads(self, threads: int) -> None:
+        """Let all sessions of this process share so many; called before the first is opened."""
+
+
 class Runtime(Protocol):
     """One way of running graphs."""
 
