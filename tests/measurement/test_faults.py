@@ -98,13 +98,13 @@ def test_a_measurement_survives_kill_9_at_fifty_random_moments(start):
     """Also while the table is being written: each run would end after some forty visits."""
     chance = random.Random(4)
     path = journal_of(TARGET).path
-    begun = start(STAND_IN, "measure", "--time", "100ms")
+    begun = start(STAND_IN, "measure", "--time", "400ms")
     said, _ = begun.communicate(timeout=60)
     assert begun.returncode == 0, said
     forker = start(STAND_IN)
     assert forker.stdin is not None
     assert forker.stdout is not None
-    seconds, cut, ended = 0.1, 0, 0
+    seconds, cut, ended = 0.4, 0, 0
     for _ in range(KILLS):
         before = whole_lines(path)
         seconds += 0.04
