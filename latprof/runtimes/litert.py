@@ -10,6 +10,7 @@ from latprof.errors import MeasurementError
 from latprof.graph import Graph
 from latprof.kernel import Kernel
 from latprof.runtimes.failures import failed
+from latprof.runtimes.kept import Kept
 from latprof.runtimes.litert_library import CompiledModel, Event, library
 from latprof.runtimes.litert_profile import kernel_times
 from latprof.runtimes.litert_writer import Written, write_tflite
@@ -64,7 +65,9 @@ class LiteRt:
     """LiteRT on the CPU, its operators given to XNNPACK where that takes them (its default)."""
 
     name = "litert"
-    _last: tuple[Graph, str, Written] | None = None  # a network is opened twice
+
+    def __init__(self) -> None:
+        self._files: Kept[Written] = Kept(lambda written: len(written.model))
 
     def version(self) -> str:
         return f"ai-edge-litert {version('ai-edge-litert')}"
@@ -78,10 +81,8 @@ class LiteRt:
         profiled: bool,
         dtype: str = "fp32",
     ) -> LiteRtSession:
-        if self._last is None or self._last[0] is not graph or self._last[1] != dtype:
-            self._last = None  # two large models at once may be one too many
-            self._last = graph, dtype, write_tflite(graph, dtype)
-        return LiteRtSession(graph, self._last[2], kernels, threads=threads, profiled=profiled)
+        written = self._files.of(graph, dtype, lambda: write_tflite(graph, dtype))
+        return LiteRtSession(graph, written, kernels, threads=threads, profiled=profiled)
 
 
 RUNTIME = LiteRt()

@@ -14,6 +14,7 @@ from latprof.errors import MeasurementError
 from latprof.graph import Graph
 from latprof.kernel import Kernel
 from latprof.runtimes.failures import failed
+from latprof.runtimes.kept import Kept
 from latprof.runtimes.onnx_writer import write_onnx
 from latprof.runtimes.onnxruntime_int8 import quantized_model
 from latprof.runtimes.onnxruntime_pool import options_for, share_pool
@@ -50,12 +51,15 @@ class OnnxRuntimeSession:
         except Exception as error:  # as above
             raise failed("ONNX Runtime", "run", self._graph_name, error) from error
 
+    def stop_profiling(self) -> Observed:
+        if self._kernels is None:
+            return Observed()
+        kernels, self._kernels = self._kernels, None
+        return kernel_times(_events(Path(self._session.end_profiling())), kernels)
+
     def finish(self) -> Observed:
         try:
-            if self._kernels is None:
-                return Observed()
-            file = Path(self._session.end_profiling())
-            return kernel_times(_events(file), self._kernels)
+            return self.stop_profiling()
         finally:
             del self._session
             self._folder.cleanup()
@@ -75,8 +79,9 @@ class OnnxRuntime:
     """ONNX Runtime, CPU provider, every graph optimisation on (its default)."""
 
     name = "onnxruntime"
-    # A network is opened twice, plain and profiled.
-    _last: tuple[Graph, str, bytes] | None = None
+
+    def __init__(self) -> None:
+        self._models: Kept[bytes] = Kept(len)
 
     def share_threads(self, threads: int) -> None:
         share_pool(threads)
@@ -93,10 +98,7 @@ class OnnxRuntime:
         profiled: bool,
         dtype: str = "fp32",
     ) -> OnnxRuntimeSession:
-        if self._last is None or self._last[0] is not graph or self._last[1] != dtype:
-            self._last = None  # two large models at once may be one too many
-            self._last = graph, dtype, _model(graph, dtype)
-        model = self._last[2]
+        model = self._models.of(graph, dtype, lambda: _model(graph, dtype))
         return OnnxRuntimeSession(graph, model, kernels, threads=threads, profiled=profiled)
 
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import math
+import statistics
 
 import numpy as np
 import pytest
 
 from latprof.measurement.certainty import relative_variances, uncertainty_fraction
+from latprof.measurement.timing import interquartile_mean
 
 
 def test_uncertainty_worked_by_hand():
@@ -29,12 +31,41 @@ def test_one_visit_is_as_uncertain_as_all_others_say():
 
 
 def test_many_visits_speak_for_themselves():
-    # Forty visits, half at 9 and half at 11: own variance 0.01 · 40 / 39, with 39 degrees.
-    variance = (4 * 0.0 + 39 * (0.01 * 40 / 39)) / 43
+    # Forty visits, half at 9 and half at 11: the middle half is so as well, of 20 with 19 degrees.
+    # Nothing changes when the outer quarters are brought to 9 and 11, and 0.01 · 40 / 39 is the
+    # variance of a visit; as 20 of 40 count, it is felt (39 / 19) · (40 / 20) times.
+    variance = (4 * 0.0 + 19 * (39 / 19) * (40 / 20) * (0.01 * 40 / 39)) / 23
 
     assert uncertainty_fraction([9.0, 11.0] * 20, 0.0) == pytest.approx(
         1.96 * math.sqrt(variance / 40)
     )
+
+
+def test_a_visit_far_off_does_not_make_the_middle_half_uncertain():
+    calm = [9.9, 9.95, 10.0, 10.05, 10.1, 10.0, 9.95, 10.05]
+
+    hit = [*calm[:4], 30.0, *calm[5:]]
+
+    assert uncertainty_fraction(hit, 0.0) == pytest.approx(
+        uncertainty_fraction(calm, 0.0), rel=0.25
+    )
+
+
+def middle(times: list[float]) -> float:
+    return interquartile_mean(times) if len(times) >= 8 else statistics.fmean(times)
+
+
+@pytest.mark.parametrize("visits", [3, 5, 8, 12, 40])
+def test_nineteen_in_twenty_means_lie_within_their_uncertainty(visits):
+    times = np.random.default_rng(1).normal(100.0, 5.0, size=(2000, visits))
+    common = relative_variances(times.tolist())
+
+    inside = [
+        abs(middle(each) / 100.0 - 1) <= uncertainty_fraction(each, common)
+        for each in times.tolist()
+    ]
+
+    assert 0.92 <= np.mean(inside) <= 0.98
 
 
 def test_the_unit_does_not_matter():
