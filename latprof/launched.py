@@ -14,7 +14,8 @@ from latprof.fusion import fuse
 from latprof.graph import Graph
 from latprof.kernel import Kernel, labels
 from latprof.measurement.client import Worker
-from latprof.measurement.network import Effort, NetworkTimes
+from latprof.measurement.network import Effort
+from latprof.measurement.times import NetworkTimes
 from latprof.prediction import kernel_to_dict
 from latprof.profiling import target_of
 from latprof.runtimes import missing

@@ -17,7 +17,8 @@ from latprof.measurement.canary import Drift
 from latprof.measurement.client import Worker
 from latprof.measurement.environment import describe_run, usable_cores
 from latprof.measurement.grade import Grade, grade
-from latprof.measurement.network import Effort, NetworkTimes, Round, typical_kernels_ms
+from latprof.measurement.network import Effort
+from latprof.measurement.times import NetworkTimes, Round, typical_kernels_ms
 from latprof.measurement.timing import Summary, quantile, summarize
 from latprof.prediction import kernel_to_dict
 from latprof.runtimes import RUNTIMES, check_dtype, runtime_name

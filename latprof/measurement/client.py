@@ -18,7 +18,8 @@ from latprof.errors import MeasurementError
 from latprof.fusion import fuse
 from latprof.graph import Graph
 from latprof.measurement.environment import ALLOCATOR_SETTINGS, cores_for
-from latprof.measurement.network import Effort, NetworkTimes
+from latprof.measurement.network import Effort
+from latprof.measurement.times import NetworkTimes
 from latprof.measurement.worker import from_dict
 
 START_LIMIT_S = 120.0  # importing torch on a cold disk takes most of a minute

@@ -6,7 +6,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from latprof.measurement.network import ROUNDS_TO_BE_SURE, NetworkTimes
+from latprof.measurement.network import ROUNDS_TO_BE_SURE
+from latprof.measurement.times import NetworkTimes
 from latprof.measurement.timing import interval_fraction, quantile, summarize
 from latprof.measurement.usage import Usage
 

@@ -7,26 +7,30 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import accumulate
+from dataclasses import dataclass, replace
 from time import perf_counter_ns
 
 from latprof.errors import MeasurementError
 from latprof.fusion import fuse
 from latprof.graph import Graph
 from latprof.kernel import Kernel
-from latprof.measurement.canary import Drift, elasticity_of
+from latprof.measurement.times import NetworkTimes, Round
 from latprof.measurement.timing import (
     Cooler,
-    interquartile_mean,
     interval_fraction,
-    middle_half,
     sized_block,
     time_block_ms,
     warm_up,
 )
 from latprof.measurement.usage import Meter, Stopwatch, Usage
-from latprof.runtimes.protocol import KernelTimes, Runtime, Session, Stray, TimesItself
+from latprof.runtimes.protocol import (
+    KernelTimes,
+    Observed,
+    Runtime,
+    Session,
+    StopsProfiling,
+    TimesItself,
+)
 
 Clock = Callable[[], int]
 
@@ -34,8 +38,6 @@ ROUNDS_TO_BE_SURE = 8  # fewer medians say nothing about how sure theirs is
 # Kernels are shorter than networks, and need more runs to be known as well.
 _PLAIN, _PROFILED, _CANARY = 0.35, 0.50, 0.15
 _MOST_SETTLING_RUNS, _SETTLED_MS = 2, 20.0
-# Beyond these a round is disturbed: share of it spent waiting for a core, times the usual canary.
-_WAITING, _SLOW_CANARY = 0.05, 1.3
 
 
 @dataclass(frozen=True)
@@ -72,140 +74,6 @@ class Effort:
         return min(max(wanted, self.least), self.most)
 
 
-@dataclass(frozen=True)
-class Round:
-    """What was timed in one turn, in milliseconds.
-
-    Parameters
-    ----------
-    canary_ms : tuple of float
-        Empty where no canary ran.
-    plain_ms : tuple of float
-        End to end, no profiler attached.
-    profiled_ms : tuple of float
-        End to end with the profiler attached.
-    waiting_fraction : float or None
-        Share of it that the process was ready and had no core; None where nobody tells.
-    """
-
-    canary_ms: tuple[float, ...]
-    plain_ms: tuple[float, ...]
-    profiled_ms: tuple[float, ...]
-    waiting_fraction: float | None = None
-
-
-@dataclass(frozen=True)
-class NetworkTimes:
-    """What was timed for one network.
-
-    Parameters
-    ----------
-    rounds : tuple of Round
-    kernels : tuple of KernelTimes
-        Timed in the profiled runs: the first of their times in the first of `profiled_ms`.
-    strays : tuple of Stray
-        Launches of the runtime that belong to no kernel that fusion predicted.
-    missing : tuple of str
-        Predicted kernels that the runtime did not launch.
-    usage : Usage
-        What else happened meanwhile.
-    block_ms : float
-        How long the shortest timed stretch took.
-    """
-
-    rounds: tuple[Round, ...]
-    kernels: tuple[KernelTimes, ...]
-    strays: tuple[Stray, ...] = ()
-    missing: tuple[str, ...] = ()
-    usage: Usage = field(default_factory=Usage)
-    block_ms: float = 0.0
-
-    @property
-    def times_ms(self) -> tuple[float, ...]:
-        """End to end, in the order of the runs."""
-        return tuple(ms for each in self.rounds for ms in each.plain_ms)
-
-    @property
-    def profiled_ms(self) -> tuple[float, ...]:
-        return tuple(ms for each in self.rounds for ms in each.profiled_ms)
-
-    @property
-    def canary_ms(self) -> tuple[float, ...]:
-        """The canary's median in each round; empty where none ran."""
-        return tuple(statistics.median(each.canary_ms) for each in self.rounds if each.canary_ms)
-
-    def undisturbed(self) -> NetworkTimes:
-        """Without the rounds that something else got into, if half of them are left.
-
-        That is where the process waited for a core, or the canary was far slower than usual: a
-        factor mends neither.
-        """
-        usual_ms = statistics.median(self.canary_ms) if self.canary_ms else None
-        kept = [i for i, each in enumerate(self.rounds) if not is_disturbed(each, usual_ms)]
-        if len(kept) == len(self.rounds) or len(kept) < max(2, len(self.rounds) / 2):
-            return self
-        ends = list(accumulate(len(each.profiled_ms) for each in self.rounds))
-        runs = [r for i in kept for r in range(ends[i] - len(self.rounds[i].profiled_ms), ends[i])]
-        return replace(
-            self,
-            rounds=tuple(self.rounds[i] for i in kept),
-            kernels=tuple(
-                replace(k, times_ms=tuple(k.times_ms[r] for r in runs)) for k in self.kernels
-            ),
-        )
-
-    def drift(self, reference_ms: float | None = None) -> Drift | None:
-        """How times followed the canary, and to what state to bring them; None without one.
-
-        Parameters
-        ----------
-        reference_ms : float, optional
-            The canary's time in that state; its median over these rounds if not given.
-        """
-        canary_ms = self.canary_ms
-        if not canary_ms:
-            return None
-        medians = [statistics.median(each.plain_ms) for each in self.rounds]
-        elasticity = elasticity_of(medians, canary_ms)
-        return Drift(reference_ms or statistics.median(canary_ms), elasticity)
-
-    def brought_to(self, drift: Drift | None) -> NetworkTimes:
-        """The same times as they would have been with the canary at its reference."""
-        if drift is None:
-            return self
-        factors = [drift.factor(canary_ms) for canary_ms in self.canary_ms]
-        by_run = [
-            factor
-            for factor, each in zip(factors, self.rounds, strict=True)
-            for _ in each.profiled_ms
-        ]
-        return replace(
-            self,
-            rounds=tuple(
-                replace(each, plain_ms=_times(each.plain_ms, factor),
-                        profiled_ms=_times(each.profiled_ms, factor))
-                for factor, each in zip(factors, self.rounds, strict=True)
-            ),
-            kernels=tuple(
-                replace(k, times_ms=tuple(t * f for t, f in zip(k.times_ms, by_run, strict=True)))
-                for k in self.kernels
-            ),
-        )  # fmt: skip
-
-
-def _times(values_ms: Sequence[float], factor: float) -> tuple[float, ...]:
-    return tuple(ms * factor for ms in values_ms)
-
-
-def is_disturbed(each: Round, usual_canary_ms: float | None) -> bool:
-    """Whether something else got into a round so far that no correction mends it."""
-    if (each.waiting_fraction or 0.0) > _WAITING:
-        return True
-    if usual_canary_ms is None or not each.canary_ms:
-        return False
-    return statistics.median(each.canary_ms) > _SLOW_CANARY * usual_canary_ms
-
-
 def measure_network(
     graph: Graph,
     runtime: Runtime,
@@ -232,10 +100,13 @@ def measure_network(
     """
     kernels = fuse(graph, runtime.name, dtype)
     meter = Meter()
-    plain, profiled = (
-        runtime.open(graph, kernels, threads=threads, profiled=flag, dtype=dtype)
-        for flag in (False, True)
-    )
+    profiled = runtime.open(graph, kernels, threads=threads, profiled=True, dtype=dtype)
+    if effort.rounds == 1 and not effort.cold and isinstance(profiled, StopsProfiling):
+        return _measured_once(
+            session=profiled, runtime=runtime.name, graph=graph, kernels=kernels, effort=effort,
+            canary=canary, clock_ns=clock_ns,
+        )  # fmt: skip
+    plain = runtime.open(graph, kernels, threads=threads, profiled=False, dtype=dtype)
     run_ms = min(warm_up(plain.run, clock_ns))
     together, block_ms = sized_block(plain.run, run_ms, clock_ns)
     run_ms = block_ms / together
@@ -259,27 +130,82 @@ def measure_network(
         ):
             break
     plain.finish()
-    seen, strays = profiled.finish()
+    taken = _Taken(runtime.name, graph.name, skipped, settling, profiled_runs, len(rounds))
+    return _told(profiled.finish(), taken, kernels, tuple(rounds), meter.read(), block_ms)
 
-    def taken(times_ms: Sequence[float], whose: str) -> tuple[float, ...]:
-        """The timed runs among all that the profiler saw."""
-        block = settling + profiled_runs
-        if len(times_ms) != skipped + len(rounds) * block:
+
+def _measured_once(
+    *,
+    session: StopsProfiling,
+    runtime: str,
+    graph: Graph,
+    kernels: Sequence[Kernel],
+    effort: Effort,
+    canary: Session | None,
+    clock_ns: Clock,
+) -> NetworkTimes:
+    """One round in one session, profiled and then plain.
+
+    Opening a network of 2 ms and running it in costs as much as all its timed runs.
+    """
+    meter, watch = Meter(), Stopwatch()
+    canary_ms = _canary(canary, effort, clock_ns)
+    warm_ms = warm_up(session.run, clock_ns)
+    run_ms = min(warm_ms)
+    # Nothing ran since the warm-up that these runs would have to settle after.
+    profiled_ms = _timed(session, 0, effort.runs(run_ms, _PROFILED), 1, clock_ns)
+    observed = session.stop_profiling()
+    together, block_ms = sized_block(session.run, run_ms, clock_ns)
+    plain_ms = _timed(
+        session, settling_runs(run_ms), effort.runs(run_ms, _PLAIN), together, clock_ns
+    )
+    only = Round(canary_ms, plain_ms, profiled_ms, watch.waiting_fraction())
+    session.finish()
+    taken = _Taken(runtime, graph.name, len(warm_ms), 0, len(profiled_ms), 1)
+    return _told(observed, taken, kernels, (only,), meter.read(), block_ms)
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """Which of all the runs that a profiler saw were timed."""
+
+    runtime: str
+    network: str
+    skipped: int  # of the warm-up
+    settling: int
+    timed: int
+    rounds: int
+
+    def of(self, times_ms: Sequence[float], whose: str) -> tuple[float, ...]:
+        block = self.settling + self.timed
+        expected = self.skipped + self.rounds * block
+        if len(times_ms) != expected:
             raise MeasurementError(
-                f"{runtime.name} reports {len(times_ms)} of {skipped + len(rounds) * block} "
-                f"{whose} in {graph.name!r}: its profile is cut short. Measure for less time, or "
-                "run another --runtime."
+                f"{self.runtime} reports {len(times_ms)} of {expected} {whose} in "
+                f"{self.network!r}: its profile is cut short. Measure for less time, or run "
+                "another --runtime."
             )
-        return tuple(ms for i, ms in enumerate(times_ms[skipped:]) if i % block >= settling)
+        timed = enumerate(times_ms[self.skipped :])
+        return tuple(ms for i, ms in timed if i % block >= self.settling)
 
+
+def _told(
+    observed: Observed,
+    taken: _Taken,
+    kernels: Sequence[Kernel],
+    rounds: tuple[Round, ...],
+    usage: Usage,
+    block_ms: float,
+) -> NetworkTimes:
+    seen, strays = observed
     return NetworkTimes(
-        rounds=tuple(rounds),
+        rounds=rounds,
         kernels=tuple(
-            replace(k, times_ms=taken(k.times_ms, f"runs of {k.kernel.name!r}")) for k in seen
+            replace(k, times_ms=taken.of(k.times_ms, f"runs of {k.kernel.name!r}")) for k in seen
         ),
-        strays=tuple(replace(s, times_ms=taken(s.times_ms, f"runs of {s}")) for s in strays),
+        strays=tuple(replace(s, times_ms=taken.of(s.times_ms, f"runs of {s}")) for s in strays),
         missing=_missing(kernels, seen),
-        usage=meter.read(),
+        usage=usage,
         block_ms=block_ms,
     )
 
@@ -330,23 +256,3 @@ def _is_sure(rounds: Sequence[Round], precision: float) -> bool:
     steady = times.brought_to(times.drift())
     medians = [statistics.median(each.plain_ms) for each in steady.rounds]
     return interval_fraction(medians) <= precision
-
-
-def typical_kernels_ms(times: NetworkTimes) -> tuple[float, ...]:
-    """Each kernel's time over its typical runs, in the order of `times.kernels`.
-
-    The mean of the middle half of a kernel's runs, which no spike that hit just this kernel moves;
-    all then scaled alike, so that their sum is that of the runs in the middle half by total time.
-    Means and medians kernel by kernel do not add up to the whole: each leaves out other runs.
-
-    Over four visits to small networks the result scatters by 3.5 %, where the kernels' means over
-    the same typical runs scatter by 5.0 %.
-    """
-    if not times.kernels:
-        return ()
-    parts = [interquartile_mean(k.times_ms) for k in times.kernels]
-    order = sorted(range(len(times.profiled_ms)), key=times.profiled_ms.__getitem__)
-    typical = middle_half(order)
-    whole = sum(statistics.fmean(k.times_ms[i] for i in typical) for k in times.kernels)
-    scale = whole / sum(parts) if sum(parts) else 1.0
-    return tuple(part * scale for part in parts)

@@ -14,10 +14,10 @@ from latprof.kernel import COLUMNS, Kernel
 from latprof.measurement.calibration import Calibration, calibrate
 from latprof.measurement.certainty import relative_variances, uncertainty_fraction
 from latprof.measurement.grade import LETTERS, UNCERTAINTY, Grade, letter_for, worst
-from latprof.measurement.network import NetworkTimes, typical_kernels_ms
 from latprof.measurement.records import merged
 from latprof.measurement.steadiness import Steadiness
 from latprof.measurement.steadying import Steadied, steadied
+from latprof.measurement.times import NetworkTimes, typical_kernels_ms
 from latprof.measurement.timing import Summary, quantile, summarize
 from latprof.tables import HOST, Target, write_table
 

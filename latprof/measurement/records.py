@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from latprof.kernel import COLUMNS, Kernel
-from latprof.measurement.network import NetworkTimes
+from latprof.measurement.times import NetworkTimes
 from latprof.measurement.visits import Visit
 from latprof.measurement.worker import from_dict, to_dict
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from latprof.measurement.canary import Drift, pooled_elasticity
-from latprof.measurement.network import NetworkTimes, is_disturbed
 from latprof.measurement.records import times_of
+from latprof.measurement.times import NetworkTimes, is_disturbed
 
 # The canary's few runs in one visit scatter by themselves; the state of the machine lasts longer.
 NEIGHBOURS = 2  # visits before and after whose canaries are heard too

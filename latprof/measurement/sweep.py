@@ -22,8 +22,9 @@ from latprof.measurement.visits import VISITS, Visit, visits
 from latprof.sampling import draw_network, sampler_digest
 from latprof.tables import HOST, Target, own_tables
 
-# A visit runs for about this long, plain and profiled together.
-EFFORT = Effort(seconds=0.08, rounds=1, least=3, most=20, least_rounds=1)
+# A visit runs for about this long, plain and profiled together. Visits differ by more than runs
+# within one, so that time is better spent on more visits than on longer ones.
+EFFORT = Effort(seconds=0.03, rounds=1, least=3, most=20, least_rounds=1)
 # So many networks in a row do not fail by themselves: it is the runtime or the machine.
 FAILURES_IN_A_ROW = 20
 _PLAN = {"seed": 0, "visits": VISITS}  # unless something else is asked for

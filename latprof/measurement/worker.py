@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,11 +24,13 @@ from latprof.graph import Graph
 from latprof.kernel import Kernel
 from latprof.measurement.canary import canary_graph
 from latprof.measurement.headroom import check_headroom
-from latprof.measurement.network import Effort, NetworkTimes, Round, measure_network
+from latprof.measurement.network import Effort, measure_network
+from latprof.measurement.times import NetworkTimes, Round
 from latprof.measurement.timing import warm_up
 from latprof.measurement.usage import Usage
 from latprof.runtimes.protocol import KernelTimes, Session, SharesThreads, Stray
 
+_JOBS_KEPT = 64  # more than the networks of a lap
 _FIRST_TO_GO = "1000"  # of all processes, when the system runs out of memory
 
 
@@ -48,7 +50,7 @@ def serve(jobs: Iterable[str], answers: IO[str]) -> None:
     """Answer each job with its result, or with what went wrong."""
     for line in jobs:
         try:
-            answer = _measure(json.loads(line))
+            answer = _measure(*_job(line))
         except LatprofError as error:
             answer = {"error": str(error)}
         except MemoryError:
@@ -57,13 +59,22 @@ def serve(jobs: Iterable[str], answers: IO[str]) -> None:
         answers.flush()
 
 
-def _measure(job: dict[str, Any]) -> dict[str, Any]:
+@lru_cache(maxsize=_JOBS_KEPT)
+def _job(line: str) -> tuple[dict[str, Any], Graph | None]:
+    """A job and its graph: the same one when the same job comes again, as it does in a sweep.
+
+    Runtimes then need not write its file anew.
+    """
+    job = json.loads(line)
+    return job, Graph.from_dict(job["graph"]) if "graph" in job else None
+
+
+def _measure(job: dict[str, Any], graph: Graph | None) -> dict[str, Any]:
     runtime = runtimes.load(job["runtime"])
     if isinstance(runtime, SharesThreads) and "threads" in job:
         runtime.share_threads(int(job["threads"]))
-    if "graph" not in job:  # a greeting: which library answers here
+    if graph is None:  # a greeting: which library answers here
         return {"version": runtime.version()}
-    graph = Graph.from_dict(job["graph"])
     check_headroom(graph)
     threads, dtype = int(job["threads"]), str(job["dtype"])
     times = measure_network(

@@ -91,6 +91,14 @@ class TimesItself(Protocol):
 
 
 @runtime_checkable
+class StopsProfiling(Session, Protocol):
+    """A profiled session that can go on as a plain one."""
+
+    def stop_profiling(self) -> Observed:
+        """Times every kernel up to now, as `Session.finish` does; later runs are not profiled."""
+
+
+@runtime_checkable
 class SharesThreads(Protocol):
     """A runtime whose sessions would each have threads of their own, in each other's way."""
 

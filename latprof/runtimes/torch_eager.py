@@ -126,12 +126,16 @@ class TorchEagerSession:
                 times.append(perf_counter_ns() - started)
         return self._line.outputs()
 
-    def finish(self) -> Observed:
-        times_ms = [tuple(t / 1e6 for t in times_ns) for times_ns in self._times_ns]
-        self._line.values.clear()
+    def stop_profiling(self) -> Observed:
         if not self._profiled:
             return Observed()
+        self._profiled = False
+        times_ms = [tuple(t / 1e6 for t in times_ns) for times_ns in self._times_ns]
         return observed(self._line.names, times_ms, self._kernels)
+
+    def finish(self) -> Observed:
+        self._line.values.clear()
+        return self.stop_profiling()
 
 
 def observed(

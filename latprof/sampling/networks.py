@@ -1,7 +1,7 @@
 """Random small networks: cheap probes that time kernels in the context real networks give them.
 
-A network starts on a feature map of a size and width that real ones pair, and grows by four to
-eight blocks. Networks are numbered: the same seed and number always give the same network, so a
+A network starts on a feature map of a size and width that real ones pair, and grows by eight to
+sixteen blocks. Networks are numbered: the same seed and number always give the same network, so a
 measurement can be resumed and repeated.
 """
 
@@ -42,7 +42,7 @@ _START_WEIGHTS = (93, 4, 3)
 BATCHES = (1, 2, 4, 8, 16, 32)
 _BATCH_WEIGHTS = (86, 4, 3, 3, 2, 2)
 _STEM_SHARE = 0.8  # of networks on an image
-LEAST_BLOCKS, MOST_BLOCKS = 4, 8
+LEAST_BLOCKS, MOST_BLOCKS = 8, 16
 # A probe should take milliseconds: one in `_LARGE_EVERY` may be ten times larger.
 MAX_MACS, MAX_MACS_LARGE, _LARGE_EVERY = 300_000_000, 2_000_000_000, 12
 _MAX_ELEMENTS = 6_000_000

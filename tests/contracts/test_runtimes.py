@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from latprof import runtimes
 from latprof.fusion import FUSIONS
 from latprof.runtimes import ALIASES, RUNTIMES, runtime_name
+from latprof.runtimes.protocol import StopsProfiling
 
 
 def test_for_every_runtime_it_is_known_what_it_launches():
@@ -40,3 +42,20 @@ def test_every_launch_of_a_small_network_is_a_kernel(name, net):
     assert unforeseen == ()
     assert [found.kernel for found in times] == list(kernels)
     assert all(len(found.times_ms) == 2 for found in times)
+
+
+@pytest.mark.parametrize("name", [name for name in RUNTIMES if not runtimes.missing(name)])
+def test_a_session_that_stops_profiling_runs_on_as_a_plain_one(name, net):
+    graph = net.finish([net.conv(net.input((1, 30, 8, 8)), 30, 3)])
+    session = runtimes.load(name).open(graph, FUSIONS[name](graph), threads=1, profiled=True)
+    if not isinstance(session, StopsProfiling):
+        session.finish()
+        pytest.skip(f"{name} profiles a session from its start to its end")
+    (profiled,) = (np.asarray(value).copy() for value in session.run())
+
+    times, _ = session.stop_profiling()
+
+    assert all(len(found.times_ms) == 1 for found in times)
+    (plain,) = (np.asarray(value) for value in session.run())
+    assert np.array_equal(plain, profiled)
+    assert session.finish() == ((), ())

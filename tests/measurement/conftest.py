@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -69,6 +70,24 @@ class FakeSession:
 
 
 @dataclass
+class StoppingSession(FakeSession):
+    """A profiled session that goes on as a plain one."""
+
+    then: Callable[[], None] = lambda: None
+
+    def stop_profiling(self) -> Observed:
+        found = super().finish() if self.kernel_times_ms else Observed()
+        if self.kernel_times_ms:
+            self.log.pop()  # it is not closed yet
+            self.kernel_times_ms, self.run_once, self.name = {}, self.then, "plain"
+        return found
+
+    def finish(self) -> Observed:
+        self.log.append("profiled closed")
+        return self.stop_profiling()
+
+
+@dataclass
 class FakeRuntime:
     """Runs any graph in scripted time, under the fusion rules of eager PyTorch.
 
@@ -91,6 +110,7 @@ class FakeRuntime:
     strays: tuple[Stray, ...] = ()
     log: list[str] = field(default_factory=list)
     name: str = "torch-eager"
+    stops: bool = False
 
     def version(self) -> str:
         return "fake 1.0"
@@ -107,7 +127,8 @@ class FakeRuntime:
         times = self.profiled_ms if profiled else self.plain_ms
         if not profiled:
             return FakeSession(self.clock.running(times), self.log, "plain")
-        return FakeSession(
+        kind = partial(StoppingSession, then=self.clock.running(self.plain_ms))
+        return (kind if self.stops else FakeSession)(
             self.clock.running(times),
             self.log,
             "profiled",
@@ -126,6 +147,12 @@ def log() -> list[str]:
 @pytest.fixture
 def fake_runtime(clock, log) -> Callable[..., FakeRuntime]:
     return lambda *args, **settings: FakeRuntime(clock, *args, log=log, **settings)
+
+
+@pytest.fixture
+def stopping_runtime(fake_runtime) -> Callable[..., FakeRuntime]:
+    """A runtime whose profiled sessions can stop profiling."""
+    return partial(fake_runtime, stops=True)
 
 
 @pytest.fixture

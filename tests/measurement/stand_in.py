@@ -14,7 +14,8 @@ from latprof import cli
 from latprof.fusion import fuse
 from latprof.graph import Graph
 from latprof.measurement import outcome, sweep  # noqa: F401  imported before a fork, not after
-from latprof.measurement.network import Effort, NetworkTimes, Round
+from latprof.measurement.network import Effort
+from latprof.measurement.times import NetworkTimes, Round
 from latprof.runtimes.protocol import KernelTimes
 from latprof.sampling import draw_network
 from latprof.tables import Target

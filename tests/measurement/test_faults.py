@@ -201,7 +201,7 @@ def smaller_than(size: int) -> Callable[[], None]:
 
 def test_a_journal_that_cannot_grow_ends_the_measurement_and_loses_nothing(start):
     path = journal_of(TARGET).path
-    cut = start(STAND_IN, "measure", "--time", "1h", preexec_fn=smaller_than(40_000))
+    cut = start(STAND_IN, "measure", "--time", "1h", preexec_fn=smaller_than(80_000))
     said, _ = cut.communicate(timeout=60)
 
     assert cut.returncode == 1
@@ -209,7 +209,7 @@ def test_a_journal_that_cannot_grow_ends_the_measurement_and_loses_nothing(start
         f"latprof: cannot write {path}: File too large. What was measured before is kept; free "
         "space or set LATPROF_HOME to another folder, then add --resume.\n"
     )
-    assert len(path.read_bytes()) == 40_000  # the last line is torn
+    assert len(path.read_bytes()) == 80_000  # the last line is torn
     before = whole_lines(path)
     assert before.count(b"\n") > 5
 

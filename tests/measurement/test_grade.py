@@ -12,7 +12,7 @@ from latprof.measurement.grade import (
     machine_evidence,
     worst,
 )
-from latprof.measurement.network import NetworkTimes, Round
+from latprof.measurement.times import NetworkTimes, Round
 from latprof.measurement.usage import Usage
 
 UNCERTAINTY, SPREAD, DRIFT, TURNS, MOVEMENT, SLOWING, WAITING, STOLEN = LIMITS

@@ -6,7 +6,6 @@ import pytest
 
 from latprof.fusion import fuse
 from latprof.kernel import COLUMNS, Kernel
-from latprof.measurement.network import NetworkTimes, Round
 from latprof.measurement.records import (
     by_network,
     failure_of,
@@ -15,6 +14,7 @@ from latprof.measurement.records import (
     record_of,
     times_of,
 )
+from latprof.measurement.times import NetworkTimes, Round
 from latprof.measurement.usage import Usage
 from latprof.measurement.visits import Visit
 from latprof.runtimes.protocol import KernelTimes, Stray

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from latprof.measurement.grade import LIMITS, Grade
-from latprof.measurement.network import NetworkTimes, Round
 from latprof.measurement.records import record_of
 from latprof.measurement.steadiness import Steadiness
+from latprof.measurement.times import NetworkTimes, Round
 from latprof.measurement.usage import Usage
 from latprof.measurement.visits import Visit
 

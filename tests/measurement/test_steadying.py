@@ -7,9 +7,9 @@ import statistics
 import pytest
 
 from latprof.kernel import Kernel
-from latprof.measurement.network import NetworkTimes, Round
 from latprof.measurement.records import failure_of, record_of
 from latprof.measurement.steadying import NEIGHBOURS, steadied
+from latprof.measurement.times import NetworkTimes, Round
 from latprof.measurement.visits import Visit
 from latprof.runtimes.protocol import KernelTimes
 

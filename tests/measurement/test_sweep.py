@@ -15,8 +15,9 @@ from latprof.home import home
 from latprof.kernel import COLUMNS
 from latprof.measurement import sweep as sweep_module
 from latprof.measurement.environment import IDENTITY
-from latprof.measurement.network import Effort, NetworkTimes, Round
+from latprof.measurement.network import Effort
 from latprof.measurement.sweep import FAILURES_IN_A_ROW, Progress, journal_of, sweep
+from latprof.measurement.times import NetworkTimes, Round
 from latprof.measurement.visits import NETWORKS_IN_A_LAP, visits
 from latprof.runtimes.protocol import KernelTimes
 from latprof.sampling import draw_network
