@@ -57,7 +57,7 @@ def test_canary_plain_and_profiled_runs_take_turns(tiny_graph, clock, fake_runti
 
 
 @pytest.mark.parametrize(
-    ("run_ms", "runs"), [(0.01, 2), (2.0, 2), (10.0, 2), (15.0, 1), (20.0, 1), (21.0, 0), (0.0, 2)]
+    ("run_ms", "runs"), [(0.01, 6), (2.0, 6), (20.0, 6), (25.0, 4), (60.0, 2), (121.0, 0), (0.0, 6)]
 )
 def test_short_runs_settle_before_they_are_timed(run_ms, runs):
     assert settling_runs(run_ms) == runs
