@@ -47,7 +47,7 @@ _OUTPUTS = (
     | dict.fromkeys(("XNNConv2d", "XNNDepthwiseConv2d", "XNNConvTranspose2d"), 18)
 )  # fmt: skip
 _NODES, _INPUTS = 1, 4  # of XNNGraph
-_UNION_KIND, _UNION, _HANDLE = 0, 1, 2  # of XNode
+_UNION_KIND, _UNION, _HANDLE, _BOUNDS = 0, 1, 2, 3  # of XNode
 _ORDER, _TURNED = 1, 2  # of XNNStaticTranspose
 
 
@@ -67,6 +67,8 @@ class DelegateNode:
         For a transpose, the value that it turns; else -1.
     order : tuple of int
         Of a transpose.
+    clamped : bool
+        Whether what it gives is held within bounds.
     """
 
     kind: str
@@ -74,6 +76,7 @@ class DelegateNode:
     gives: int = -1
     turns: int = -1
     order: tuple[int, ...] = ()
+    clamped: bool = False
 
 
 def read_delegate(data: bytes) -> tuple[tuple[DelegateNode, ...], tuple[int, ...]]:
@@ -103,5 +106,5 @@ def _node(node: Table) -> DelegateNode:
         return DelegateNode(kind, handle)
     gives = union.whole(_OUTPUTS.get(kind, 1), "I")
     if kind != TRANSPOSE:
-        return DelegateNode(kind, handle, gives)
+        return DelegateNode(kind, handle, gives, clamped=node.has(_BOUNDS))
     return DelegateNode(kind, handle, gives, union.whole(_TURNED, "I"), union.numbers(_ORDER, "I"))

@@ -40,6 +40,8 @@ with warnings.catch_warnings():
 
 _TO_LAST = (0, 2, 3, 1)
 _NORM_APART = "XNNDepthwiseConv2d"
+# What XNNPACK has no bounds for: it runs a clamp behind it.
+_CLAMPED_APART = ("XNNAdd", "XNNSubtract", "XNNMultiply")
 _TAKE_NORMS = ("aten.convolution.default", "aten.linear.default")
 
 
@@ -106,12 +108,21 @@ def _instructions(program: Any, graph: Graph) -> list[Instruction]:
             continue
         if node.target is executorch_call_delegate:
             part = getattr(program, node.args[0].target)
-            givers = [_node_of(argument, graph) for argument in node.args[1:]]
+            givers = [_giver(argument, program, graph) for argument in node.args[1:]]
             found.append(Instruction(_units(part, givers, graph), delegate=True))
         else:
             kind = str(getattr(node.target, "__name__", node.target))
             found.append(Instruction((Unit(kind, _node_of(node, graph)),)))
     return found
+
+
+def _giver(argument: Any, program: Any, graph: Graph) -> str:
+    """The node of ours that gives what a part takes; what comes from a part is traced into it."""
+    if argument.target is getitem and argument.args[0].target is executorch_call_delegate:
+        source, index = argument.args
+        inner = getattr(program, source.args[0].target).original_module.graph
+        return _node_of(inner.output_node().args[0][index], graph)
+    return _node_of(argument, graph)
 
 
 def _units(part: Any, givers: Sequence[str], graph: Graph) -> tuple[Unit, ...]:
@@ -129,6 +140,8 @@ def _units(part: Any, givers: Sequence[str], graph: Graph) -> tuple[Unit, ...]:
             unit = replace(unit, node=next(norms, ""))
         givers_of[node.gives] = unit.node
         units.append(unit)
+        if node.clamped and node.kind in _CLAMPED_APART:
+            units.append(Unit("XNNClamp", unit.node))
     return tuple(units)
 
 
@@ -155,6 +168,9 @@ def _unit(node: DelegateNode, node_of: Mapping[int, str], givers_of: Mapping[int
 def _node_of(node: Any, graph: Graph) -> str:
     """The node of ours that an operation was made from, or the input that it is."""
     step = _step(node)
+    if step is None and node.target is getitem:  # one of several results
+        node = node.args[0]
+        step = _step(node)
     if step is not None:
         return graph.nodes[step].name
     if node.op == "placeholder":

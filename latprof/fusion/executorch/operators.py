@@ -40,7 +40,7 @@ _SINGLE: Mapping[str, str] = MappingProxyType(
 )  # fmt: skip
 # FuseActivationPass: relu, and a clamp with two ends, as a setting of what is before.
 CLAMPS = frozenset({"relu", "relu6", "clip"})
-TAKE_CLAMPS = frozenset({"conv", "conv_transpose", "linear", "add", "sub", "mul"})
+TAKE_CLAMPS = frozenset({"conv", "conv_transpose", "batch_norm", "linear", "add", "sub", "mul"})
 TAKE_NORMS = frozenset({"conv", "conv_transpose", "linear"})  # FuseBatchNormPass
 
 
