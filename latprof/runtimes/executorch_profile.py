@@ -187,7 +187,7 @@ def _owners(
             continue
         units = instructions[number].units
         if not instructions[number].delegate:
-            found += [(kernel_of.get(units[0].node, ""), units[0].kind) for _ in events]
+            found += [(kernel_of.get(units[0].node, units[0].node), units[0].kind) for _ in events]
             continue
         names = [_name(unit, kernel_of, turns) for unit in units]
         steps = [Step(_TAGS.get(u.kind, (u.kind,)), u.kind in _OPTIONAL) for u in units]
@@ -199,7 +199,7 @@ def _owners(
 
 def _name(unit: Unit, kernel_of: dict[str, str], turns: Counter[str]) -> str:
     """The kernel that a unit belongs to; a map that several parts turn has one for each."""
-    name = kernel_of.get(unit.node, unit.node if unit.turn else "")
+    name = kernel_of.get(unit.node, unit.node)
     if not unit.turn:
         return name
     label = f"{name}/{unit.turn}"
