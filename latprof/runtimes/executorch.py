@@ -11,13 +11,10 @@ from typing import Any
 from latprof.graph import Graph
 from latprof.kernel import Kernel
 from latprof.runtimes.executorch_etdump import read_etdump
-from latprof.runtimes.executorch_lowering import Lowered, lower
+from latprof.runtimes.executorch_lowering import Lowered, lower, portable_lib
 from latprof.runtimes.executorch_profile import kernel_times
 from latprof.runtimes.failures import failed
 from latprof.runtimes.protocol import Observed
-
-# After the lowering, which keeps its imports quiet.
-from executorch.extension.pybindings import portable_lib  # isort: skip
 
 
 class ExecuTorchSession:

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from latprof.errors import MeasurementError
+from latprof.errors import MeasurementError, UnsupportedOp
 from latprof.graph import Graph
 from latprof.runtimes.executorch_delegate import TRANSPOSE, DelegateNode, read_delegate
 from latprof.runtimes.executorch_profile import Instruction, Unit
@@ -37,6 +37,9 @@ with warnings.catch_warnings():
     from executorch.exir.lowered_backend_module import executorch_call_delegate
     from executorch.exir.memory import alloc
     from executorch.exir.passes import MemoryPlanningPass
+    from executorch.extension.pybindings import portable_lib
+
+__all__ = ["Lowered", "lower", "portable_lib"]
 
 _TO_LAST = (0, 2, 3, 1)
 _NORM_APART = "XNNDepthwiseConv2d"
@@ -97,7 +100,25 @@ def lower(graph: Graph) -> Lowered:
             f"where latprof counts {len(found)}: their times cannot be told apart. Run another "
             "--runtime."
         )
+    _check_operators(plan, found, graph)
     return Lowered(program, inputs, tuple(found))
+
+
+def _check_operators(plan: Any, found: Sequence[Instruction], graph: Graph) -> None:
+    """Refuse a program that calls portable kernels which this build of ExecuTorch lacks.
+
+    Loading it would only give the number of an error.
+    """
+    named = {f"{o.name}.{o.overload}" if o.overload else o.name for o in plan.operators}
+    lacking = sorted(named - set(portable_lib._get_operator_names()))
+    if lacking:
+        kinds = {name.rpartition("::")[2] for name in lacking}
+        nodes = [i.units[0].node for i in found if i.units[0].kind in kinds and i.units[0].node]
+        raise UnsupportedOp(
+            f"{graph.name!r} needs {', '.join(lacking)}"
+            + (f" for {nodes[0]!r}" if nodes else "")
+            + ", which this ExecuTorch has no kernel for. Run another --runtime."
+        )
 
 
 def _instructions(program: Any, graph: Graph) -> list[Instruction]:

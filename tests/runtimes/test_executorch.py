@@ -64,3 +64,10 @@ def test_an_operator_that_torch_lacks_is_told_as_such(net):
     )  # fmt: skip
     with pytest.raises(UnsupportedOp, match="unheard_of"):
         runtimes.load("executorch").open(strange, (), threads=1, profiled=False)
+
+
+def test_a_kernel_that_is_not_built_in_is_named(net):
+    x = net.input((1, 4, 6, 6, 6))
+    graph = net.finish([net.add_one("avg_pool", [x], kernel=(2, 2, 2), stride=(2, 2, 2))])
+    with pytest.raises(UnsupportedOp, match=r"avg_pool3d\.out for 'avg_pool'"):
+        runtimes.load("executorch").open(graph, (), threads=1, profiled=False)
