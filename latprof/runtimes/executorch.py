@@ -14,6 +14,7 @@ from latprof.runtimes.executorch_etdump import read_etdump
 from latprof.runtimes.executorch_lowering import Lowered, lower, portable_lib
 from latprof.runtimes.executorch_profile import kernel_times
 from latprof.runtimes.failures import failed
+from latprof.runtimes.kept import Kept
 from latprof.runtimes.protocol import Observed
 
 
@@ -60,7 +61,9 @@ class ExecuTorch:
     """ExecuTorch on the CPU: XNNPACK for what it takes, portable kernels for the rest."""
 
     name = "executorch"
-    _last: tuple[Graph, Lowered] | None = None  # lowering takes seconds; a network is opened twice
+
+    def __init__(self) -> None:
+        self._programs: Kept[Lowered] = Kept(lambda lowered: len(lowered.program))
 
     def version(self) -> str:
         return f"executorch {version('executorch')}"
@@ -76,10 +79,8 @@ class ExecuTorch:
     ) -> ExecuTorchSession:
         if portable_lib._threadpool_get_thread_count() != threads:
             portable_lib._unsafe_reset_threadpool(threads)
-        if self._last is None or self._last[0] is not graph:
-            self._last = None  # two large models at once may be one too many
-            self._last = graph, lower(graph)
-        return ExecuTorchSession(graph, self._last[1], kernels, profiled=profiled)
+        lowered = self._programs.of(graph, dtype, lambda: lower(graph))
+        return ExecuTorchSession(graph, lowered, kernels, profiled=profiled)
 
 
 RUNTIME = ExecuTorch()
