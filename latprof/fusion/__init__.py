@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from latprof.errors import UnknownName
-from latprof.fusion import eager, inductor, litert, onnxruntime, openvino
+from latprof.fusion import eager, executorch, inductor, litert, onnxruntime, openvino
 from latprof.graph import Graph
 from latprof.kernel import Kernel
 
@@ -25,6 +25,7 @@ FUSIONS: dict[str, Fuse] = {
     "torch-cuda-compile": inductor.fuse_for_gpu,
     "torch-cuda-graphs": eager.fuse,
     "litert": litert.fuse,
+    "executorch": executorch.fuse,
 }
 
 

@@ -136,7 +136,7 @@ def owners(ops: Sequence[Op], events: Sequence[Seen]) -> list[int | None]:
     for part, section in zip(parts, sections, strict=True):
         steps = [(i, step) for i in part for step in steps_of(ops[i])]
         tags = [events[place].tag for place in section]
-        for place, match in zip(section, _aligned([step for _, step in steps], tags), strict=True):
+        for place, match in zip(section, aligned([step for _, step in steps], tags), strict=True):
             found[place] = None if match is None else steps[match][0]
     return found
 
@@ -176,7 +176,7 @@ def partition(ops: Sequence[Op], own: Container[int]) -> list[list[int]]:
     return parts
 
 
-def _aligned(steps: Sequence[Step], tags: Sequence[str]) -> list[int | None]:
+def aligned(steps: Sequence[Step], tags: Sequence[str]) -> list[int | None]:
     """The step behind each tag, both in order, with the fewest left over on either side."""
     n, m = len(steps), len(tags)
     skips = [0 if step.optional else 1 for step in steps]

@@ -97,6 +97,10 @@ _ENTRIES = (
         needs=("ai_edge_litert", "flatbuffers"), extra="litert", dtypes=("fp32", "fp16", "int8"),
         aliases=("tflite", "xnnpack"),
     ),
+    Entry(
+        "executorch", "latprof.runtimes.executorch", "ExecuTorch with XNNPACK",
+        needs=("executorch", "torch"), extra="executorch", aliases=("et",),
+    ),
 )  # fmt: skip
 RUNTIMES = {entry.name: entry for entry in _ENTRIES}
 ALIASES = {alias: entry.name for entry in _ENTRIES for alias in entry.aliases}

@@ -32,13 +32,14 @@ FLOOR_OF = {name: level for level, names in enumerate(FLOORS) for name in names}
 
 # Library → the files that may import it, as the start of their path.
 HOMES = {
-    "torch": ("zoo/", "frontends/torch/", "runtimes/torch_"),
+    "torch": ("zoo/", "frontends/torch/", "runtimes/torch_", "runtimes/executorch"),
     "onnx": ("runtimes/onnx_", "runtimes/onnxruntime_int8.py"),
     "keras": (),  # its files are read without it
     "onnxruntime": ("runtimes/onnxruntime",),
     "ai_edge_litert": ("runtimes/litert",),
     "flatbuffers": ("runtimes/litert_",),
     "openvino": ("runtimes/openvino",),
+    "executorch": ("runtimes/executorch",),
     "sklearn": ("costmodel/fitting.py",),
     "plotly": ("report/charts.py",),
     "click": ("cli/",),

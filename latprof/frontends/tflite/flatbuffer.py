@@ -36,12 +36,21 @@ class FlatBuffer:
     data : bytes or mmap
     name : str
         What to call the file in errors.
+    kind : str
+        What it is, said there too.
+    most_tables : int
     """
 
-    def __init__(self, data: bytes | mmap.mmap, name: str) -> None:
-        self.data, self.name, self.size = data, name, len(data)
+    def __init__(
+        self,
+        data: bytes | mmap.mmap,
+        name: str,
+        kind: str = "TFLite file",
+        most_tables: int = MAX_TABLES,
+    ) -> None:
+        self.data, self.name, self.kind, self.size = data, name, kind, len(data)
         self._bytes_left = _READS_OF_THE_FILE * self.size + _FREE_BYTES
-        self._tables_left = MAX_TABLES
+        self._most_tables = self._tables_left = most_tables
 
     @property
     def root(self) -> Table:
@@ -75,12 +84,12 @@ class FlatBuffer:
         """Count one more table."""
         self._tables_left -= 1
         if self._tables_left < 0:
-            raise self.broken(f"it holds over {MAX_TABLES:,} tables, more than any real network")
+            raise self.broken(f"it holds over {self._most_tables:,} tables, more than any real one")
 
     def broken(self, why: str) -> UnreadableModel:
         """The error that says what is wrong with the file."""
         return UnreadableModel(
-            f"{self.name} is a broken TFLite file: {why}. Convert or fetch it again."
+            f"{self.name} is a broken {self.kind}: {why}. Convert or fetch it again."
         )
 
 
