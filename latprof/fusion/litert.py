@@ -33,6 +33,8 @@ POINTWISE = frozenset(
 _LONGEST_TABLE = 10
 _PARTS = {"TRANSPOSE": "transpose", "QUANTIZE": "quantize", "DEQUANTIZE": "dequantize"}
 
+_CLAMPS = ("RELU", "RELU6")
+
 
 def fuse(graph: Graph, dtype: str = "fp32") -> tuple[Kernel, ...]:
     """The kernels that LiteRT launches for `graph`, in running order."""
@@ -45,16 +47,24 @@ def fuse(graph: Graph, dtype: str = "fp32") -> tuple[Kernel, ...]:
     for op in kept:
         if op.kernel not in found:
             found[op.kernel] = _kernel(op, plan)
-    for op, by in taken_in.items():  # a chain that has become one table
-        if by is not None and op.kernel not in found:
-            kernel = found[by.kernel]
-            more = tuple(call.node.name for call in op.launch.calls)
+    for op, by in taken_in.items():
+        if by is None or op.kernel in found:
+            continue
+        kernel, more = found[by.kernel], tuple(call.node.name for call in op.launch.calls)
+        if op.kind in _CLAMPS:  # a clamp of what is clamped already
+            repeated = kernel_of(op.launch).elementwise_ops
+            found[by.kernel] = replace(
+                kernel,
+                nodes=kernel.nodes + more,
+                elementwise_ops=kernel.elementwise_ops + repeated,
+            )
+        else:  # a chain that has become one table
             found[by.kernel] = replace(kernel, nodes=more + kernel.nodes)
     return tuple(found.values())
 
 
 def _taken_in(plan: Plan) -> dict[Op, Op | None]:
-    """The operators that XNNPACK does not launch, and the table that takes each in, if one does."""
+    """The operators that XNNPACK does not launch, and the one that takes each in, if one does."""
     readers: dict[str, list[Op]] = {}
     for op in plan.ops:
         for operand in op.inputs:
@@ -73,11 +83,10 @@ def _taken_in(plan: Plan) -> dict[Op, Op | None]:
     for op in plan.ops:
         first, after = op.inputs[0], sole_reader(op)
         before = maker.get(first.name) if first is not None else None
-        joins = after is not None and _joins_after(op, after)
-        if before is not None and sole_reader(before) is op:
-            joins = joins or _joins_before(op, before)
-        if joins:
+        if after is not None and _joins_after(op, after):
             taken_in[op] = None
+        elif before is not None and sole_reader(before) is op and _joins_before(op, before):
+            taken_in[op] = before
     for op in plan.ops:
         if op not in taken_in:
             *chain, last = _table(op, sole_reader) or [op]
@@ -132,7 +141,7 @@ def _joins_after(op: Op, after: Op) -> bool:
 
 def _joins_before(op: Op, before: Op) -> bool:
     """Whether `before`, whose result `op` alone reads, does its work."""
-    return op.kind in ("RELU", "RELU6") and bool(before.options.get("activation"))
+    return op.kind in _CLAMPS and bool(before.options.get("activation"))
 
 
 def _kernel(op: Op, plan: Plan) -> Kernel:

@@ -142,3 +142,14 @@ def test_random_networks_launch_their_kernels_and_hardly_anything_else(dtype):
         kernels, offenders = kernels + predicted, offenders + len(found)
     assert kernels > 200
     assert offenders <= ALLOWANCE * kernels
+
+
+def test_a_clamp_of_what_is_clamped_already_is_no_launch(net):
+    x = net.conv(net.input((1, 30, 8, 8)), 30, 3)
+    y = net.add_one("relu6", [net.add_one("relu6", [x])])
+    graph = net.finish([net.conv(y, 30, 3)])
+
+    first, _ = fuse(graph, "litert")
+
+    assert first.nodes == ("conv", "relu6", "relu6_1")
+    assert first.elementwise_ops == 5 * 30 * 8 * 8  # the bias, and two of each clamp
