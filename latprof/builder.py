@@ -31,6 +31,15 @@ class GraphBuilder:
     def __contains__(self, tensor_name: str) -> bool:
         return tensor_name in self._tensors
 
+    @property
+    def node_count(self) -> int:
+        return len(self._nodes)
+
+    @property
+    def node_names(self) -> tuple[str, ...]:
+        """The nodes added so far, in their order."""
+        return tuple(node.name for node in self._nodes)
+
     def tensor(self, name: str) -> Tensor:
         """A tensor added before."""
         return self._tensors[name]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from latprof.answers import Answer, heading
-from latprof.counting import ModelFacts, count, product_dtypes
-from latprof.errors import MeasurementError, UnsupportedOp
+from latprof.counting import ModelFacts, count, other_dtypes
+from latprof.errors import BadReference, MeasurementError, UnsupportedOp
+from latprof.frontends.sniff import sniff
 from latprof.graph import Graph
 from latprof.kernel import Kernel, labels
 from latprof.measurement.baseline import Baseline, baseline
@@ -23,8 +25,10 @@ from latprof.measurement.timing import Summary, quantile, summarize
 from latprof.prediction import kernel_to_dict
 from latprof.runtimes import RUNTIMES, check_dtype, runtime_name
 from latprof.tables import Target
+from latprof.units import format_percent
 
 SECONDS = 3.0
+AS_STORED = "as stored"  # the dtype of a file that runs as it is
 PRECISION = 0.01  # enough once the median is known to ± this share
 
 
@@ -37,9 +41,11 @@ class KernelProfile:
     latency_ms: float
     p10_ms: float
     p90_ms: float
+    seen: tuple[str, ...] = ()  # what the runtime's profiler calls its launches
 
     def to_dict(self) -> dict[str, Any]:
         return kernel_to_dict(self.label, self.kernel) | {
+            "seen": list(self.seen),
             "latency_ms": self.latency_ms,
             "p10_ms": self.p10_ms,
             "p90_ms": self.p90_ms,
@@ -183,11 +189,17 @@ def profile(
     UnknownName, UnsupportedOp, MeasurementError
     """
     target = target_of(runtime, threads=threads, dtype=dtype)
-    _check_dtypes(graph)
-    with Worker(target.runtime, threads=threads, dtype=dtype) as worker:
-        environment = describe_run(runtime=worker.version, threads=threads, dtype=dtype)
+    file = own_file(graph, target)
+    if file is not None:  # what profiling costs is learned from float32 networks then
+        target = target_of(runtime, threads=threads)
+    with Worker(target.runtime, threads=threads, dtype=target.dtype) as worker:
+        environment = describe_run(runtime=worker.version, threads=threads, dtype=target.dtype)
         known = baseline(worker, target, environment)
-        raw = worker.measure(graph, Effort(seconds=seconds, precision=PRECISION, cold=cold))
+        effort = Effort(seconds=seconds, precision=PRECISION, cold=cold)
+        raw = worker.measure(graph, effort, file)
+    if file is not None:
+        dtype = AS_STORED
+        environment = environment | {"dtype": dtype}
     calm = raw.undisturbed()
     drift = calm.drift(known.reference_ms)
     times = calm.brought_to(drift)
@@ -206,18 +218,22 @@ def profile(
         peak_bytes=times.usage.peak_bytes,
         cold=cold,
         doubts=_doubts(graph, times),
-        provenance=_provenance(environment["runtime"], known, calm, drift),
+        provenance=_provenance(environment["runtime"], known, calm, drift, file),
         command=command,
     )
 
 
 def _provenance(
-    runtime: str, known: Baseline, times: NetworkTimes, drift: Drift | None
+    runtime: str, known: Baseline, times: NetworkTimes, drift: Drift | None, file: Path | None
 ) -> tuple[str, ...]:
     calibration = known.calibration
+    what = (
+        "weights drawn at random around those of a trained network, none of them zero"
+        if file is None
+        else f"{str(file)!r} itself with the weights in it, on an input drawn at random"
+    )
     said = [
-        f"this machine, {runtime}, weights drawn at random around those of a trained network, "
-        "none of them zero",
+        f"this machine, {runtime}, {what}",
         f"profiling cost {calibration.launch_ms * 1e3:.2f} µs a launch, learned from "
         f"{calibration.networks} small networks and removed; a run costs "
         f"{calibration.run_ms * 1e3:.1f} µs beside its kernels",
@@ -274,23 +290,57 @@ def _kernels(times: NetworkTimes, calibration: Calibration) -> tuple[KernelProfi
                 latency_ms=calibration.kernel_ms(profiled_ms, k.launches),
                 p10_ms=quantile(ordered, 0.1),
                 p90_ms=quantile(ordered, 0.9),
+                seen=k.seen,
             )
         )
     return tuple(found)
 
 
-def _check_dtypes(graph: Graph) -> None:
-    others = [dtype for dtype in product_dtypes(graph) if dtype != "float32"]
-    if others:
+def own_file(graph: Graph, target: Target) -> Path | None:
+    """The file that `graph` was read from, where that itself has to run: it is no float32 model.
+
+    Another runtime would run another network than the user has; so the file runs as it is, under
+    the runtime whose format it has.
+
+    Raises
+    ------
+    UnsupportedOp
+        If `target` runs no such file.
+    BadReference
+        If another dtype was asked for than a quantised file can be.
+    """
+    others = other_dtypes(graph)
+    if not others:
+        return None
+    path = Path(graph.source)
+    kind = sniff(path) if path.is_file() else ""
+    said = f"{graph.name!r} is quantised already: it keeps or computes numbers in "
+    said += f"{', '.join(others)}."
+    able = [entry.name for entry in RUNTIMES.values() if kind and entry.opens == kind]
+    if not able:
         raise UnsupportedOp(
-            f"{graph.name!r} computes in {', '.join(others)}, and this version of latprof runs "
-            f"float32 alone. Count it with latprof count {graph.source or graph.name}, or profile "
-            "the model before it was quantised."
+            f"{said} latprof runs such a network from its .onnx or .tflite file alone. Count it "
+            f"with latprof count {graph.source or graph.name}, or profile the model before it was "
+            "quantised."
         )
+    if target.runtime not in able:
+        raise UnsupportedOp(f"{said} A .{kind} file runs as it is: pass --runtime {able[0]}.")
+    if target.dtype not in ("fp32", "int8"):
+        raise BadReference(f"{said} It runs as it is; leave out --dtype {target.dtype}.")
+    return path
 
 
 def _doubts(graph: Graph, times: NetworkTimes) -> tuple[str, ...]:
     said = list(graph.assumptions)
+    added = [k for k in times.kernels if not k.kernel.nodes]
+    if added:
+        typical = typical_kernels_ms(times)
+        pairs = zip(times.kernels, typical, strict=True)
+        share = sum(ms for k, ms in pairs if not k.kernel.nodes) / (sum(typical) or 1.0)
+        said.append(
+            f"{len(added)} launches ({format_percent(share)} of the time) are named after no node "
+            f"of the file: {', '.join(k.seen[0] for k in added[:3])}"
+        )
     if times.strays:
         said.append(
             f"{len(times.strays)} launches belong to no kernel that was expected, and their "

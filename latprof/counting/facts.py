@@ -92,6 +92,21 @@ def count(graph: Graph) -> ModelFacts:
     )
 
 
+def other_dtypes(graph: Graph) -> tuple[str, ...]:
+    """Types beside float32 that a network was quantised or cast to: it is no float32 model.
+
+    Those that its products compute in, that their weights are kept in, and that numbers are
+    quantized to on the way.
+    """
+    found = set(product_dtypes(graph))
+    for call in graph.calls:
+        if call.node.op == "quantize":
+            found |= {tensor.dtype for tensor in call.outputs}
+        elif call.node.op in OPS and OPS[call.node.op].family in ("convolution", "matmul"):
+            found |= {tensor.dtype for tensor in call.weights if tensor.role == "parameter"}
+    return tuple(sorted(found - {"float32", "int32"}))  # int32: a bias, or a sum of products
+
+
 def product_dtypes(graph: Graph) -> tuple[str, ...]:
     """Types of the activations that go into products: what a network computes in.
 

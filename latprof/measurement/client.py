@@ -20,7 +20,7 @@ from latprof.graph import Graph
 from latprof.measurement.environment import ALLOCATOR_SETTINGS, cores_for
 from latprof.measurement.network import Effort
 from latprof.measurement.times import NetworkTimes
-from latprof.measurement.worker import from_dict
+from latprof.measurement.worker import described, from_dict
 
 START_LIMIT_S = 120.0  # importing torch on a cold disk takes most of a minute
 _LAST_WORDS_S = 5.0  # for a process that has closed its output to end, and its complaints to come
@@ -110,8 +110,15 @@ class Worker:
             self.stop()
             raise
 
-    def measure(self, graph: Graph, effort: Effort) -> NetworkTimes:
+    def measure(self, graph: Graph, effort: Effort, file: Path | None = None) -> NetworkTimes:
         """Measure one network, starting the process if it is not running.
+
+        Parameters
+        ----------
+        graph : Graph
+        effort : Effort
+        file : Path, optional
+            What it was read from, to be run as it is.
 
         Raises
         ------
@@ -128,9 +135,12 @@ class Worker:
                 "dtype": self.dtype,
                 "graph": graph.to_dict(),
                 "effort": vars(effort),
+                "file": str(file.resolve()) if file else "",
             },
             self.limit_s,
         )
+        if file is not None:
+            return from_dict(answer, described(answer))
         return from_dict(answer, fuse(graph, self.runtime, self.dtype))
 
     def stop(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from time import perf_counter_ns
 
 from latprof.errors import MeasurementError
@@ -26,6 +27,7 @@ from latprof.measurement.usage import Meter, Stopwatch, Usage
 from latprof.runtimes.protocol import (
     KernelTimes,
     Observed,
+    OpensFiles,
     Runtime,
     Session,
     StopsProfiling,
@@ -82,6 +84,7 @@ def measure_network(
     dtype: str = "fp32",
     effort: Effort,
     canary: Session | None = None,
+    file: Path | None = None,
     clock_ns: Clock = perf_counter_ns,
 ) -> NetworkTimes:
     """Measure `graph` under `runtime`.
@@ -90,6 +93,8 @@ def measure_network(
     ----------
     canary : Session, optional
         Warm, and run in every round.
+    file : Path, optional
+        What `graph` was read from, to be run as it is; then every launch is a kernel.
     clock_ns : callable
         Must never go backwards.
 
@@ -98,15 +103,25 @@ def measure_network(
     UnsupportedOp, MeasurementError
         If the runtime cannot run it.
     """
-    kernels = fuse(graph, runtime.name, dtype)
+    kernels = fuse(graph, runtime.name, dtype) if file is None else ()
     meter = Meter()
-    profiled = runtime.open(graph, kernels, threads=threads, profiled=True, dtype=dtype)
+
+    def opened(profiled: bool) -> Session:
+        if file is None:
+            return runtime.open(graph, kernels, threads=threads, profiled=profiled, dtype=dtype)
+        if not isinstance(runtime, OpensFiles):
+            raise MeasurementError(
+                f"{runtime.name} runs no files as they are. Name a --runtime that does."
+            )
+        return runtime.open_file(file, graph, threads=threads, profiled=profiled)
+
+    profiled = opened(True)
     if effort.rounds == 1 and not effort.cold and isinstance(profiled, StopsProfiling):
         return _measured_once(
             session=profiled, runtime=runtime.name, graph=graph, kernels=kernels, effort=effort,
             canary=canary, clock_ns=clock_ns,
         )  # fmt: skip
-    plain = runtime.open(graph, kernels, threads=threads, profiled=False, dtype=dtype)
+    plain = opened(False)
     run_ms = min(warm_up(plain.run, clock_ns))
     together, block_ms = sized_block(plain.run, run_ms, clock_ns)
     run_ms = block_ms / together

@@ -77,6 +77,7 @@ def _measure(job: dict[str, Any], graph: Graph | None) -> dict[str, Any]:
         return {"version": runtime.version()}
     check_headroom(graph)
     threads, dtype = int(job["threads"]), str(job["dtype"])
+    file = Path(job["file"]) if job.get("file") else None
     times = measure_network(
         graph,
         runtime,
@@ -84,8 +85,10 @@ def _measure(job: dict[str, Any], graph: Graph | None) -> dict[str, Any]:
         dtype=dtype,
         effort=Effort(**job["effort"]),
         canary=_canary(job["runtime"], threads=threads, dtype=dtype),
+        file=file,
     )
-    return to_dict(times)
+    described = [asdict(k.kernel) for k in times.kernels] if file else None
+    return to_dict(times) | ({"described": described} if described is not None else {})
 
 
 @cache
@@ -111,6 +114,11 @@ def to_dict(times: NetworkTimes) -> dict[str, Any]:
         "usage": asdict(times.usage),
         "block_ms": times.block_ms,
     }
+
+
+def described(data: dict[str, Any]) -> tuple[Kernel, ...]:
+    """The kernels of a file that ran as it is: only the process that ran it knows them."""
+    return tuple(Kernel(**{**told, "nodes": tuple(told["nodes"])}) for told in data["described"])
 
 
 def from_dict(data: dict[str, Any], kernels: Iterable[Kernel]) -> NetworkTimes:

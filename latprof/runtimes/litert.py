@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from latprof.errors import MeasurementError
@@ -12,6 +13,7 @@ from latprof.kernel import Kernel
 from latprof.runtimes.failures import failed
 from latprof.runtimes.kept import Kept
 from latprof.runtimes.litert_library import CompiledModel, Event, library
+from latprof.runtimes.litert_opened import OpenedSession, UserFile
 from latprof.runtimes.litert_profile import kernel_times
 from latprof.runtimes.litert_writer import Written, write_tflite
 from latprof.runtimes.protocol import Observed
@@ -65,6 +67,7 @@ class LiteRt:
     """LiteRT on the CPU, its operators given to XNNPACK where that takes them (its default)."""
 
     name = "litert"
+    file_kind = "tflite"
 
     def __init__(self) -> None:
         self._files: Kept[Written] = Kept(lambda written: len(written.model))
@@ -83,6 +86,9 @@ class LiteRt:
     ) -> LiteRtSession:
         written = self._files.of(graph, dtype, lambda: write_tflite(graph, dtype))
         return LiteRtSession(graph, written, kernels, threads=threads, profiled=profiled)
+
+    def open_file(self, file: Path, graph: Graph, *, threads: int, profiled: bool) -> OpenedSession:
+        return OpenedSession(UserFile.read(file), graph, threads=threads, profiled=profiled)
 
 
 RUNTIME = LiteRt()

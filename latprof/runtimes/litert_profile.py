@@ -206,6 +206,23 @@ def aligned(steps: Sequence[Step], tags: Sequence[str]) -> list[int | None]:
     return found
 
 
+def check_runs(events: Sequence[Seen], times_us: Sequence[Array]) -> Array:
+    """Milliseconds of each event in each run, of shape (n_runs, n_events).
+
+    Raises
+    ------
+    MeasurementError
+        If runs launched different numbers of operators.
+    """
+    if any(len(times) != len(events) for times in times_us):
+        raise MeasurementError(
+            "the runs of LiteRT launched different numbers of operators, so that their times "
+            "cannot be told apart. Measure again, or run another --runtime."
+        )
+    by_run: Array = np.array(times_us, dtype=float).reshape(len(times_us), len(events)) / 1e3
+    return by_run
+
+
 def kernel_times(
     ops: Sequence[Op],
     events: Sequence[Seen],
@@ -230,12 +247,7 @@ def kernel_times(
     MeasurementError
         If runs launched different numbers of operators.
     """
-    if any(len(times) != len(events) for times in times_us):
-        raise MeasurementError(
-            "the runs of LiteRT launched different numbers of operators, so that their times "
-            "cannot be told apart. Measure again, or run another --runtime."
-        )
-    by_run = np.array(times_us, dtype=float).reshape(len(times_us), len(events)) / 1e3
+    by_run = check_runs(events, times_us)
     by_name = {kernel.name: kernel for kernel in kernels}
     mine: dict[str, list[int]] = defaultdict(list)
     strays = []

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from latprof.runtimes.failures import failed
 from latprof.runtimes.kept import Kept
 from latprof.runtimes.onnx_writer import write_onnx
 from latprof.runtimes.onnxruntime_int8 import quantized_model
+from latprof.runtimes.onnxruntime_opened import kernels_as_run
 from latprof.runtimes.onnxruntime_pool import options_for, share_pool
 from latprof.runtimes.onnxruntime_profile import kernel_times
+from latprof.runtimes.opened import drawn_input
 from latprof.runtimes.protocol import Observed
 from latprof.runtimes.weights import input_values
 
@@ -27,23 +30,27 @@ class OnnxRuntimeSession:
     """An inference session; with a profile written to a file of its own when profiled."""
 
     def __init__(
-        self, graph: Graph, model: bytes, kernels: Sequence[Kernel], *, threads: int, profiled: bool
+        self,
+        name: str,
+        model: bytes | str,
+        values: Iterable[Any],
+        *,
+        threads: int,
+        observe: Callable[[Any], Observed] | None,
     ) -> None:
-        self._kernels = kernels if profiled else None
-        self._graph_name = graph.name
+        self._observe, self._graph_name = observe, name
         self._folder = tempfile.TemporaryDirectory(prefix="latprof-")
         options = options_for(threads)
-        if profiled:
+        if observe is not None:
             options.enable_profiling = True
             options.profile_file_prefix = str(Path(self._folder.name) / "profile")
         try:
             self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ORT raises its own kinds, all bare subclasses of Exception
             self._folder.cleanup()
-            raise failed("ONNX Runtime", "load", graph.name, error) from error
-        self._feed: dict[str, Any] = {
-            name: input_values(graph.tensors[name]) for name in graph.inputs
-        }
+            raise failed("ONNX Runtime", "load", name, error) from error
+        taken = [value.name for value in self._session.get_inputs()]
+        self._feed: dict[str, Any] = dict(zip(taken, values, strict=True))
 
     def run(self) -> tuple[Any, ...]:
         try:
@@ -52,10 +59,10 @@ class OnnxRuntimeSession:
             raise failed("ONNX Runtime", "run", self._graph_name, error) from error
 
     def stop_profiling(self) -> Observed:
-        if self._kernels is None:
+        if self._observe is None:
             return Observed()
-        kernels, self._kernels = self._kernels, None
-        return kernel_times(_events(Path(self._session.end_profiling())), kernels)
+        observe, self._observe = self._observe, None
+        return observe(_events(Path(self._session.end_profiling())))
 
     def finish(self) -> Observed:
         try:
@@ -79,6 +86,7 @@ class OnnxRuntime:
     """ONNX Runtime, CPU provider, every graph optimisation on (its default)."""
 
     name = "onnxruntime"
+    file_kind = "onnx"
 
     def __init__(self) -> None:
         self._models: Kept[bytes] = Kept(len)
@@ -99,7 +107,17 @@ class OnnxRuntime:
         dtype: str = "fp32",
     ) -> OnnxRuntimeSession:
         model = self._models.of(graph, dtype, lambda: _model(graph, dtype))
-        return OnnxRuntimeSession(graph, model, kernels, threads=threads, profiled=profiled)
+        values = (input_values(graph.tensors[name]) for name in graph.inputs)
+        observe = partial(kernel_times, kernels=kernels) if profiled else None
+        return OnnxRuntimeSession(graph.name, model, values, threads=threads, observe=observe)
+
+    def open_file(
+        self, file: Path, graph: Graph, *, threads: int, profiled: bool
+    ) -> OnnxRuntimeSession:
+        values = (drawn_input(graph.tensors[name]) for name in graph.inputs)
+        observe = partial(kernels_as_run, graph=graph) if profiled else None
+        # By its name: what it stores beside itself is found from there.
+        return OnnxRuntimeSession(graph.name, str(file), values, threads=threads, observe=observe)
 
 
 def _model(graph: Graph, dtype: str) -> bytes:

@@ -53,19 +53,7 @@ def kernel_times(events: Iterable[Any], kernels: Sequence[Kernel]) -> Observed:
     MeasurementError
         If `events` is no list, or the time of a node is no number of microseconds.
     """
-    if not isinstance(events, Iterable):
-        raise MeasurementError(
-            f"ONNX Runtime's profile is {type(events).__name__} instead of a list of events; "
-            "measure again, or run another --runtime."
-        )
-    by_launch: dict[str, list[float]] = defaultdict(list)
-    details: dict[str, Mapping[Any, Any]] = {}
-    for event in events:
-        launch = _launch(event)
-        if launch is not None:
-            by_launch[launch].append(_duration_ms(event, launch))
-            said = event.get("args")
-            details.setdefault(launch, said if isinstance(said, Mapping) else {})
+    by_launch, details = launches_of(events)
     owner = {node: kernel.name for kernel in kernels for node in kernel.nodes}
     waiting, conversions = _Nameless(kernels), Conversions(kernels, owner)
     found: dict[str, list[list[float]]] = defaultdict(list)
@@ -74,7 +62,7 @@ def kernel_times(events: Iterable[Any], kernels: Sequence[Kernel]) -> Observed:
     owners: dict[str, str | None] = {}
     for launch in by_launch:
         told, kernel = conversions.named(launch, str(details[launch].get("op_name")))
-        owners[launch] = kernel if told else _owner(launch, owner)
+        owners[launch] = kernel if told else node_behind(launch, owner)
     owners |= _reshapes_around_products(owners, details)
     owners |= {
         launch: waiting.take(details[launch]) for launch in by_launch if owners[launch] is None
@@ -101,6 +89,32 @@ def kernel_times(events: Iterable[Any], kernels: Sequence[Kernel]) -> Observed:
     return Observed(matched, tuple(strays))
 
 
+def launches_of(
+    events: Iterable[Any],
+) -> tuple[dict[str, list[float]], dict[str, Mapping[Any, Any]]]:
+    """Every launch's times in milliseconds, run by run, and what the profile tells of it.
+
+    Raises
+    ------
+    MeasurementError
+        If `events` is no list, or the time of a node is no number of microseconds.
+    """
+    if not isinstance(events, Iterable):
+        raise MeasurementError(
+            f"ONNX Runtime's profile is {type(events).__name__} instead of a list of events; "
+            "measure again, or run another --runtime."
+        )
+    by_launch: dict[str, list[float]] = defaultdict(list)
+    details: dict[str, Mapping[Any, Any]] = {}
+    for event in events:
+        launch = _launch(event)
+        if launch is not None:
+            by_launch[launch].append(_duration_ms(event, launch))
+            said = event.get("args")
+            details.setdefault(launch, said if isinstance(said, Mapping) else {})
+    return by_launch, details
+
+
 def _launch(event: Any) -> str | None:
     """The launch whose own time `event` is, if it is one's."""
     if not isinstance(event, Mapping) or event.get("cat") != "Node":
@@ -124,7 +138,7 @@ def _duration_ms(event: Mapping[Any, Any], launch: str) -> float:
     return duration_us / 1e3
 
 
-def _owner(launch: str, owner: Mapping[str, str]) -> str | None:
+def node_behind(launch: str, owner: Mapping[str, str]) -> str | None:
     """The kernel that computes the node `launch` is named after."""
     # Suffixes and prefix are those of NchwcTransformer and GemmActivationFusion. A node may be
     # named so itself, hence the whole name first.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from latprof.graph import Graph
@@ -104,6 +105,30 @@ class SharesThreads(Protocol):
 
     def share_threads(self, threads: int) -> None:
         """Let all sessions of this process share so many; called before the first is opened."""
+
+
+@runtime_checkable
+class OpensFiles(Protocol):
+    """A runtime that runs files of a format as they are: quantised networks, above all."""
+
+    file_kind: str  # as `latprof.frontends.sniff` calls it
+
+    def open_file(self, file: Path, graph: Graph, *, threads: int, profiled: bool) -> Session:
+        """Make the file itself ready to run, with the weights that it holds.
+
+        Parameters
+        ----------
+        file : Path
+        graph : Graph
+            What the reader made of it. Nothing is predicted: each launch is a kernel that holds
+            the nodes it computes, and no launch is a stray.
+        threads : int
+        profiled : bool
+
+        Raises
+        ------
+        MeasurementError, UnsupportedOp
+        """
 
 
 class Runtime(Protocol):

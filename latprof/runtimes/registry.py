@@ -39,6 +39,8 @@ class Entry:
         Short forms of the name.
     tools : tuple of str
         Programs that it calls.
+    opens : str
+        Kind of file that it runs as it is, as `latprof.frontends.sniff` calls it.
     devices : tuple of str
         Files of which one has to be there: what the driver of its processor makes.
     """
@@ -53,6 +55,7 @@ class Entry:
     aliases: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
+    opens: str = ""
 
     @property
     def install(self) -> str:
@@ -67,6 +70,7 @@ _ENTRIES = (
     Entry(
         "onnxruntime", "latprof.runtimes.onnxruntime", "ONNX Runtime, CPU provider",
         needs=("onnxruntime", "onnx"), dtypes=("fp32", "int8"), aliases=("ort",),
+        opens="onnx",
     ),
     Entry(
         "openvino", "latprof.runtimes.openvino", "OpenVINO, CPU plugin",
@@ -95,7 +99,7 @@ _ENTRIES = (
     Entry(
         "litert", "latprof.runtimes.litert", "LiteRT (TensorFlow Lite) with XNNPACK",
         needs=("ai_edge_litert", "flatbuffers"), extra="litert", dtypes=("fp32", "fp16", "int8"),
-        aliases=("tflite", "xnnpack"),
+        aliases=("tflite", "xnnpack"), opens="tflite",
     ),
     Entry(
         "executorch", "latprof.runtimes.executorch", "ExecuTorch with XNNPACK",

@@ -48,6 +48,13 @@ def read(path: Path, *, inputs: Sequence[InputSpec] = (), trust: bool = False) -
     Shapes come out with channels second, whatever the file keeps: an image input of
     ``[1, 224, 224, 3]`` is ``1x3x224x224``. Sizes that the file leaves open come from `inputs`.
     """
+    return read_operators(path, inputs)[0]
+
+
+def read_operators(
+    path: Path, inputs: Sequence[InputSpec] = ()
+) -> tuple[Graph, FileSubgraph, tuple[tuple[str, ...], ...]]:
+    """The graph, the network as the file has it, and the nodes that each operator became."""
     try:
         with (
             path.open("rb") as stream,
@@ -58,21 +65,27 @@ def read(path: Path, *, inputs: Sequence[InputSpec] = (), trust: bool = False) -
         raise UnreadableModel(f"cannot read {str(path)!r}: {error}.") from error
 
 
-def _read(buffer: FlatBuffer, path: Path, inputs: Sequence[InputSpec]) -> Graph:
+def _read(
+    buffer: FlatBuffer, path: Path, inputs: Sequence[InputSpec]
+) -> tuple[Graph, FileSubgraph, tuple[tuple[str, ...], ...]]:
     model = TfliteModel(buffer)
     try:
         main = inline(model.subgraphs)
         builder = GraphBuilder(path.stem, source=str(path))
         translator = Translator(builder, model, main)
         _add_inputs(translator, model, main, inputs)
+        ends = []
         for call in main.operators:
             translator.call = call
             _translate(translator)
+            ends.append(builder.node_count)
         if not main.outputs:
             raise UnreadableModel("its network gives no output. Convert or fetch it again.")
         outputs = [translator.image(index)[0] for index in main.outputs]
         builder.assumptions += _assumptions(translator, model)
-        return builder.finish(outputs)
+        names = builder.node_names
+        made = tuple(names[i:j] for i, j in zip([0, *ends], ends, strict=False))
+        return builder.finish(outputs), main, made
     except ModelError as error:
         if str(path) in str(error):
             raise
