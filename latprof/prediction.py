@@ -10,7 +10,8 @@ from latprof.answers import Answer, heading, shares
 from latprof.costmodel.coverage import BASES
 from latprof.costmodel.persistence import load
 from latprof.costmodel.predictor import Estimate, Predictor
-from latprof.counting import ModelFacts, count, product_dtypes
+from latprof.counting import ModelFacts, count, other_dtypes
+from latprof.frontends.patterns.scales import without_scales
 from latprof.fusion import fuse
 from latprof.graph import Graph
 from latprof.kernel import Kernel, labels
@@ -163,7 +164,8 @@ def _predict_one(
     graph: Graph, facts: ModelFacts, predictor: Predictor, coverage: float
 ) -> Prediction:
     target = Target.parse(predictor.target)
-    kernels = fuse(graph, target.runtime, target.dtype)
+    network, other = _as_measured(graph, predictor.target, target.dtype)
+    kernels = fuse(network, target.runtime, target.dtype)
     estimate = predictor.estimate(kernels, coverage)
     found = tuple(
         KernelPrediction(label, kernel, float(ms), float(bound), BASES[basis])
@@ -192,7 +194,7 @@ def _predict_one(
             "launch_overhead_ms": roofline.launch_ms,
         },
         doubts=(
-            *_other_dtypes(graph, predictor.target),
+            *other,
             *_other_machine(predictor),
             *_poor_grade(predictor),
             *_doubts(facts, estimate, found),
@@ -201,15 +203,24 @@ def _predict_one(
     )
 
 
-def _other_dtypes(graph: Graph, target: str) -> tuple[str, ...]:
-    """The doubt about a network that computes in another type than the target was measured in."""
-    others = [dtype for dtype in product_dtypes(graph) if dtype != "float32"]
-    if not others or not target.endswith("-fp32"):
-        return ()
-    return (
-        f"the model computes in {', '.join(others)}, and {target} was measured in float32 alone: "
-        "the latency is a guess",
-    )
+def _as_measured(graph: Graph, target: str, dtype: str) -> tuple[Graph, tuple[str, ...]]:
+    """What to predict `graph` as on a target that was measured with float32 models run in `dtype`.
+
+    And the doubt about it, where it was quantised or cast before it came here.
+    """
+    others = other_dtypes(graph)
+    if not others:
+        return graph, ()
+    said = f"the model computes in or keeps its weights in {', '.join(others)}"
+    stands_for = without_scales(graph) if dtype == "int8" else None
+    if stands_for is not None:
+        doubt = (
+            f"{said}; it is predicted as the float32 model that it stands for, quantised as for "
+            f"{target}: with scales of another kind a runtime may launch other kernels"
+        )
+        return stands_for, (doubt,)
+    measured = "float32 alone" if dtype == "fp32" else f"{dtype} models made from float32 ones"
+    return graph, (f"{said}, and {target} was measured with {measured}: the latency is a guess",)
 
 
 def _other_machine(predictor: Predictor) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -78,11 +78,10 @@ def kernels_of_file(graph: Graph, launched: Sequence[Launched]) -> tuple[KernelT
     groups = _grouped(graph, launched)
     homes = {name: index for index, group in enumerate(groups) for name in group.nodes}
     for name, index in _homes_of_the_rest(graph, homes).items():
-        groups[index].nodes.append(name)
-    place = {node.name: number for number, node in enumerate(graph.nodes)}
+        groups[index].joined.append(name)
     return tuple(
         KernelTimes(
-            _kernel(graph, group.launches[0], sorted(group.nodes, key=place.__getitem__)),
+            _kernel(graph, group),
             tuple(map(sum, zip(*(each.times_ms for each in group.launches), strict=False))),
             len(group.launches),
             tuple(f"{each.kind} {each.name}".strip() for each in group.launches),
@@ -94,7 +93,8 @@ def kernels_of_file(graph: Graph, launched: Sequence[Launched]) -> tuple[KernelT
 @dataclass(eq=False)
 class _Group:
     launches: list[Launched]
-    nodes: list[str]
+    nodes: list[str]  # that its launches are named after
+    joined: list[str] = field(default_factory=list)  # that have no launch of their own
 
 
 def _grouped(graph: Graph, launched: Sequence[Launched]) -> list[_Group]:
@@ -171,25 +171,21 @@ def _homes_of_the_rest(graph: Graph, homes: Mapping[str, int]) -> dict[str, int]
     return {name: index for name, index in found.items() if name not in homes}
 
 
-def _kernel(graph: Graph, launch: Launched, nodes: Sequence[str]) -> Kernel:
-    if not nodes:
+def _kernel(graph: Graph, group: _Group) -> Kernel:
+    launch = group.launches[0]
+    held = {*group.nodes, *group.joined}
+    calls = [call for call in graph.calls if call.node.name in held]
+    if not calls:
         return _without_nodes(launch)
-    calls = [graph.calls[index] for index in _places(graph, nodes)]
     if launch.dtype in _WHOLE:
         calls = [_narrowed(call, launch.dtype) for call in calls]
-    own = [call for call in calls if call.node.name in launch.nodes] or calls
-    main = max(own, key=_macs)
-    if _macs(main) == 0:
-        main = max(calls, key=_macs) if max(map(_macs, calls)) else own[0]
+    # Products give a launch its character; else what it is named after does.
+    own = [call for call in calls if call.node.name in group.nodes]
+    main = max([*own, *calls], key=_macs)
     made = {tensor.name for call in calls for tensor in call.outputs}
     taken = [t.name for call in calls for t in call.activations if t.name not in made]
     kernel = kernel_of(Launch(main, calls, taken, calls[-1].outputs[0].name))
     return replace(kernel, name=launch.name, dtype=launch.dtype or kernel.dtype)
-
-
-def _places(graph: Graph, nodes: Sequence[str]) -> list[int]:
-    wanted = set(nodes)
-    return [index for index, node in enumerate(graph.nodes) if node.name in wanted]
 
 
 def _macs(call: Call) -> int:
@@ -215,7 +211,8 @@ def _without_nodes(launch: Launched) -> Kernel:
     taken, given = Tensor("taken", launch.takes, dtype), Tensor("given", launch.gives, dtype)
     call = Call(Node(launch.name, "copy", ("taken",), ("given",)), (taken,), (given,))
     op = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", launch.kind).lower().removesuffix("_linear")
-    return kernel_of(Launch(call, [call], ["taken"], "given", op=op.replace(" ", "_")))
+    kernel = kernel_of(Launch(call, [call], ["taken"], "given", op=op.replace(" ", "_")))
+    return replace(kernel, nodes=())
 
 
 def drawn_input(tensor: Tensor) -> np.ndarray[Any, Any]:

@@ -181,14 +181,14 @@ QUANTISED = Path(__file__).parents[1] / "data" / "tflite" / "mobilenet_v2-int8.t
 
 
 def test_a_quantised_model_is_not_run_in_another_type_in_silence(latprof, home):
-    check_refusal(latprof("profile", str(QUANTISED)), "computes in int8", "latprof count")
+    check_refusal(latprof("profile", str(QUANTISED)), "is quantised already", "--runtime litert")
 
 
 def test_a_quantised_model_is_predicted_with_a_doubt(latprof, home):
     said = latprof("predict", str(QUANTISED), "--device", "host", "--json")
     assert said.code == 0
     (prediction,) = json.loads(said.out)["predictions"]
-    assert "computes in int8" in prediction["doubts"][0]
+    assert "computes in or keeps its weights in int8" in prediction["doubts"][0]
 
 
 def test_no_command_ends_in_a_traceback_as_a_process(tmp_path):

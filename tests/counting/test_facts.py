@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from latprof.counting import count, product_dtypes
+from latprof.counting import count, other_dtypes, product_dtypes
 from latprof.graph import Tensor
 from latprof.zoo import ENTRIES
 
@@ -76,3 +76,10 @@ def test_a_network_computes_in_the_type_that_its_products_take(net):
     assert product_dtypes(net.finish([y])) == ("int8",)
     assert product_dtypes(net.finish([floats])) == ("float32",)
     assert product_dtypes(net.finish([y, floats])) == ("float32", "int8")
+
+
+def test_weights_kept_in_int8_make_it_no_float32_model(net):
+    y = net.add_one("linear", [net.input((1, 4)), net.parameter("w", (3, 4), "int8")])
+    graph = net.finish([y])
+    assert product_dtypes(graph) == ("float32",)
+    assert other_dtypes(graph) == ("int8",)
