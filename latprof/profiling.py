@@ -324,7 +324,9 @@ def own_file(graph: Graph, target: Target) -> Path | None:
             "quantised."
         )
     if target.runtime not in able:
-        raise UnsupportedOp(f"{said} A .{kind} file runs as it is: pass --runtime {able[0]}.")
+        raise UnsupportedOp(
+            f"{said} A .{kind} file runs as it is: pass --runtime {' or '.join(able)}."
+        )
     if target.dtype not in ("fp32", "int8"):
         raise BadReference(f"{said} It runs as it is; leave out --dtype {target.dtype}.")
     return path

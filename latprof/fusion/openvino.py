@@ -16,8 +16,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from latprof.fusion.channels_last import ChannelsLast
+from latprof.fusion.dtypes import DTYPE_NAMES, in_dtype
 from latprof.fusion.launches import Launch, LaunchList, kernel_of
 from latprof.fusion.onnxruntime import fold_pads, simplified
+from latprof.fusion.openvino_halves import HALVES, kernels_in_halves
 from latprof.graph import Call, Graph
 from latprof.kernel import Kernel
 
@@ -43,6 +45,7 @@ def fuse(graph: Graph, dtype: str = "fp32") -> tuple[Kernel, ...]:
 
     Views move nothing and belong to no kernel.
     """
+    graph = in_dtype(graph, DTYPE_NAMES.get(dtype, "float32"))
     launches = LaunchList(_without_round_trips(simplified(graph)))
     fold_pads(launches)  # PadFusion
     _join_joins(launches)
@@ -52,6 +55,8 @@ def fuse(graph: Graph, dtype: str = "fp32") -> tuple[Kernel, ...]:
     _join_attention(launches)
     _join_chains(launches)
     ordered = ChannelsLast(launches).run()
+    if DTYPE_NAMES.get(dtype) in HALVES:
+        return tuple(kernels_in_halves(ordered, launches))
     return tuple(kernel_of(launch) for launch in ordered)
 
 

@@ -17,12 +17,18 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from latprof.graph import Graph
 from latprof.kernel import Kernel
+from latprof.runtimes import opened
 from latprof.runtimes.protocol import KernelTimes, Observed, Stray
 
 _NO_LAUNCH = ("Const", "Input", "Output")
 _VIEW = "Reshape"
 _REORDERS = ("reorder_input", "reorder_output")
+_CONVERSION = "cast"
+_DTYPES = {
+    "f32": "float32", "bf16": "bfloat16", "f16": "float16", "u8": "uint8", "i8": "int8",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,8 @@ class Launched:
         Names of the model's nodes it was fused from.
     layout : str
         Of what it gives; ``acdb`` for channels last.
+    precision : str
+        What it computes in: ``f32``, ``bf16``, ``u8``.
     sources : tuple of (str, int)
         The launch that gives each operand, and which of its outputs that is.
     """
@@ -45,6 +53,7 @@ class Launched:
     kind: str
     originals: tuple[str, ...] = ()
     layout: str = ""
+    precision: str = ""
     sources: tuple[tuple[str, int], ...] = ()
 
 
@@ -89,6 +98,38 @@ def kernel_times(
         if kernel.name in found
     )  # fmt: skip
     return Observed(matched, tuple(strays))
+
+
+def kernels_as_run(
+    launched: Sequence[Launched],
+    means_us: Mapping[str, Sequence[int]],
+    *,
+    graph: Graph,
+    nodes: frozenset[str],
+) -> Observed:
+    """Every launch of a user's own file as a kernel, with the nodes that it was fused from.
+
+    Parameters
+    ----------
+    launched, means_us, nodes
+        As in `kernel_times`.
+    graph : Graph
+        What the reader made of the file.
+    """
+    known = {node.name for node in graph.nodes}
+    taken: set[str] = set()
+    found = []
+    for launch in launched:
+        if launch.kind in _NO_LAUNCH or launch.name not in means_us:
+            continue
+        times_ms = tuple(us / 1e3 for us in times_of_runs(means_us[launch.name]))
+        mine = (name for name in _names(launch, nodes) if name in known and name not in taken)
+        names = tuple(dict.fromkeys(mine))
+        if any(times_ms) or (names and launch.kind != _VIEW):
+            taken.update(names)
+            dtype = _DTYPES.get(launch.precision, "")
+            found.append(opened.Launched(launch.name, launch.kind, times_ms, names, dtype))
+    return Observed(opened.kernels_of_file(graph, found))
 
 
 def times_of_runs(means: Sequence[int]) -> tuple[float, ...]:
@@ -153,18 +194,25 @@ def _owners(
 ) -> dict[str, str]:
     """The kernel behind each launch that has one."""
     kernel_of = {node: kernel.name for kernel in kernels for node in kernel.nodes}
-    reorders = {kernel.name for kernel in kernels if kernel.op in _REORDERS}
+    reorders = {k.name for k in kernels if k.op in (*_REORDERS, _CONVERSION)}
     owners: dict[str, str] = {}
+    given_by = dict(names)  # a conversion passes on what another launch computes
     for launch in launched:
         if launch.kind == "Reorder" and launch.sources:
             source, port = launch.sources[0]
-            giver = names.get(source, ())
+            giver = given_by.get(source, ())
             op = _REORDERS[0] if launch.layout == "acdb" else _REORDERS[1]
             given = giver[-1] if giver else source
             name = f"{given}/{port}/{op}" if port else f"{given}/{op}"
+            if name not in reorders:
+                name = f"{given}/{_CONVERSION}"
             if name in reorders:
                 reorders.remove(name)
                 owners[launch.name] = name
+        elif not names[launch.name] and _converted(launch, names) in reorders:
+            owners[launch.name] = _converted(launch, names)
+            given_by[launch.name] = names[launch.sources[0][0]]
+            reorders.remove(owners[launch.name])
         else:
             mine = (kernel_of[name] for name in names[launch.name] if name in kernel_of)
             owner = next(mine, None)
@@ -172,6 +220,12 @@ def _owners(
                 owners[launch.name] = owner
     owners |= _by_reader(launched, names, owners)
     return owners | _between_neighbours(launched, names, owners, kernels)
+
+
+def _converted(launch: Launched, names: Mapping[str, tuple[str, ...]]) -> str:
+    """The conversion that a nameless launch stands for, if it stands for one."""
+    giver = names.get(launch.sources[0][0], ()) if launch.sources else ()
+    return f"{giver[-1]}/{_CONVERSION}" if giver else ""
 
 
 def _by_reader(
@@ -186,7 +240,7 @@ def _by_reader(
             reader.setdefault(source, launch)
     found: dict[str, str] = {}
     for launch in launched:
-        if launch.kind in (*_NO_LAUNCH, "Reorder") or names[launch.name]:
+        if launch.kind in (*_NO_LAUNCH, "Reorder") or names[launch.name] or launch.name in owners:
             continue
         after = reader.get(launch.name)
         while after is not None and after.kind == _VIEW:

@@ -75,6 +75,7 @@ _ENTRIES = (
     Entry(
         "openvino", "latprof.runtimes.openvino", "OpenVINO, CPU plugin",
         needs=("openvino", "onnx"), extra="openvino", aliases=("ov",),
+        dtypes=("fp32", "bf16", "fp16"), opens="onnx",
     ),
     Entry(
         "torch-eager", "latprof.runtimes.torch_eager", "PyTorch, operator by operator",
