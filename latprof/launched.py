@@ -9,7 +9,7 @@ from typing import Any
 
 from latprof.answers import Answer, heading
 from latprof.counting import ModelFacts, count
-from latprof.errors import BadReference, RuntimeUnavailable
+from latprof.errors import BadReference, RuntimeUnavailable, UnsupportedOp
 from latprof.fusion import fuse
 from latprof.graph import Graph
 from latprof.kernel import Kernel, labels
@@ -17,7 +17,7 @@ from latprof.measurement.client import Worker
 from latprof.measurement.network import Effort
 from latprof.measurement.times import NetworkTimes
 from latprof.prediction import kernel_to_dict
-from latprof.profiling import target_of
+from latprof.profiling import own_file, target_of
 from latprof.runtimes import missing
 from latprof.runtimes.protocol import Stray
 
@@ -177,6 +177,12 @@ def launched(
         raise RuntimeUnavailable(
             f"{target.runtime} cannot run it here: {lacking}. Pass --predicted to list what it "
             "would launch, without running it."
+        )
+    if own_file(graph, target) is not None:
+        raise UnsupportedOp(
+            f"{graph.name!r} is quantised already, and runs as it is: nothing is predicted to "
+            f"compare with. `latprof profile {graph.source} --runtime {target.runtime} --all` "
+            "lists what was launched."
         )
     with Worker(target.runtime, threads=threads, dtype=dtype) as worker:
         return compare(graph, worker, target.name, seconds=seconds, command=command)

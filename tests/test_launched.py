@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from latprof.errors import BadReference, RuntimeUnavailable
+from latprof.errors import BadReference, RuntimeUnavailable, UnsupportedOp
+from latprof.frontends import read
 from latprof.kernel import Kernel
 from latprof.launched import Launched, Predicted, launched, predicted
 from latprof.runtimes.protocol import Stray
@@ -77,3 +80,10 @@ def test_a_runtime_that_is_not_installed_can_still_be_predicted(graph, monkeypat
     with pytest.raises(RuntimeUnavailable, match=r"pip install.*--predicted"):
         launched(graph, "onnxruntime")
     assert predicted(graph, "onnxruntime").kernels
+
+
+def test_a_quantised_file_has_nothing_to_compare_with():
+    pytest.importorskip("ai_edge_litert", reason="ai-edge-litert is not installed")
+    path = Path(__file__).parent / "data" / "tflite" / "mobilenet_v2-int8.tflite"
+    with pytest.raises(UnsupportedOp, match="latprof profile"):
+        launched(read(str(path)), "litert")

@@ -43,18 +43,18 @@ class Launched:
         Names of the model's nodes it was fused from.
     layout : str
         Of what it gives; ``acdb`` for channels last.
-    precision : str
-        What it computes in: ``f32``, ``bf16``, ``u8``.
     sources : tuple of (str, int)
         The launch that gives each operand, and which of its outputs that is.
+    precision : str
+        What it computes in: ``f32``, ``bf16``, ``u8``.
     """
 
     name: str
     kind: str
     originals: tuple[str, ...] = ()
     layout: str = ""
-    precision: str = ""
     sources: tuple[tuple[str, int], ...] = ()
+    precision: str = ""
 
 
 def kernel_times(

@@ -52,3 +52,53 @@ def test_nothing_is_written_into_home(tmp_path, monkeypatch):
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
     assert list(tmp_path.rglob("*")) == []
+
+
+class OldProcessor:
+    def get_property(self, device, name):
+        return ["FP32", "INT8"]
+
+
+@pytest.mark.parametrize("dtype", ["bf16", "fp16"])
+def test_a_dtype_that_the_processor_lacks_is_refused(dtype, monkeypatch):
+    runtime = runtimes.load("openvino")
+    monkeypatch.setattr(runtime, "_core", OldProcessor())
+    with pytest.raises(MeasurementError, match=f"does not compute in {dtype}.*--dtype fp32"):
+        runtime.open(graph_of(), (), threads=1, profiled=False, dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", ["bf16", "fp16"])
+def test_half_precision_is_what_runs(dtype):
+    """Told by the numbers: they agree with float32's to a few digits, and not to all."""
+    graph = draw_network(3, 0)
+    outputs = {}
+    for each in ("fp32", dtype):
+        try:
+            session = runtimes.load("openvino").open(
+                graph, (), threads=1, profiled=False, dtype=each
+            )
+        except MeasurementError as error:
+            pytest.skip(str(error))
+        outputs[each] = session.run()[0].copy()
+    largest = np.abs(outputs["fp32"]).max()
+    difference = np.abs(outputs["fp32"] - outputs[dtype]).max() / largest
+    assert 1e-5 < difference < 0.1
+
+
+def test_a_quantised_onnx_file_runs_as_it_is(net, tmp_path):
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    from latprof import frontends
+    from latprof.runtimes.onnx_writer import write_onnx
+    from latprof.runtimes.onnxruntime_int8 import quantized_model
+
+    small = net.finish([net.conv(net.conv(net.input((1, 16, 56, 56)), 64, 3), 32)])
+    (tmp_path / "qdq.onnx").write_bytes(quantized_model(small, write_onnx(small)))
+    graph = frontends.read(str(tmp_path / "qdq.onnx"))
+    session = runtimes.load("openvino").open_file(
+        tmp_path / "qdq.onnx", graph, threads=1, profiled=True
+    )
+    session.run()
+    found, strays = session.finish()
+    assert strays == ()
+    convolutions = [k.kernel for k in found if k.kernel.macs]
+    assert [(k.op, k.dtype) for k in convolutions] == [("conv", "uint8"), ("pointwise", "uint8")]

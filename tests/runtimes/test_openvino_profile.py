@@ -10,7 +10,12 @@ import pytest
 
 from latprof.fusion import fuse
 from latprof.kernel import Kernel
-from latprof.runtimes.openvino_profile import Launched, kernel_times, times_of_runs
+from latprof.runtimes.openvino_profile import (
+    Launched,
+    kernel_times,
+    kernels_as_run,
+    times_of_runs,
+)
 from latprof.runtimes.protocol import Observed, Stray
 
 DATA = Path(__file__).parents[1] / "data" / "openvino"
@@ -122,3 +127,38 @@ def test_times_of_runs_add_up_to_the_mean_at_every_run(true):
 
 def test_no_runs_have_no_times():
     assert times_of_runs([]) == ()
+
+
+def test_a_conversion_is_known_by_what_gives_its_numbers():
+    cast = Kernel("x/cast", "cast")
+    reorder = Kernel("x/reorder_input", "reorder_input")
+    found, strays = observe(
+        Launched("x", "Input", ("x",)),
+        Launched("Convert_1", "Subgraph", ("Convert_1",), sources=(("x", 0),)),
+        Launched("Convert_1_abcd_acdb", "Reorder", (), "acdb", (("Convert_1", 0),)),
+        kernels=(cast, reorder),
+    )
+    assert strays == ()
+    assert [k.seen for k in found] == [
+        ("Subgraph Convert_1",), ("Reorder Convert_1_abcd_acdb",),
+    ]  # fmt: skip
+
+
+def test_a_file_that_runs_as_it_is_tells_what_each_launch_was_fused_from(net):
+    y = net.conv(net.input((1, 4, 8, 8)), 8)
+    graph = net.finish([net.add_one("relu", [y])])
+    launched = [
+        Launched("input", "Input", ("input",), precision="f32"),
+        Launched("conv/WithoutBiases", "Convolution", ("conv/WithoutBiases", "conv", "relu"),
+                 "acdb", (("input", 0),), "u8"),
+        Launched("conv_acdb_abcd", "Reorder", (), "abcd", (("conv/WithoutBiases", 0),), "u8"),
+    ]  # fmt: skip
+    means_us = {launch.name: [5, 5] for launch in launched}
+    nodes = frozenset({"input", "conv", "relu"})
+
+    found, strays = kernels_as_run(launched, means_us, graph=graph, nodes=nodes)
+
+    assert strays == ()
+    assert [(k.kernel.op, k.kernel.dtype, k.kernel.nodes) for k in found] == [
+        ("pointwise", "uint8", ("conv", "relu")), ("reorder", "uint8", ()),
+    ]  # fmt: skip
