@@ -33,6 +33,7 @@ class GraphBuilder:
 
     @property
     def node_count(self) -> int:
+        """How many nodes were added so far."""
         return len(self._nodes)
 
     @property

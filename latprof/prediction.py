@@ -164,7 +164,7 @@ def _predict_one(
     graph: Graph, facts: ModelFacts, predictor: Predictor, coverage: float
 ) -> Prediction:
     target = Target.parse(predictor.target)
-    network, other = _as_measured(graph, predictor.target, target.dtype)
+    network, other = as_measured(graph, predictor.target, target.dtype)
     kernels = fuse(network, target.runtime, target.dtype)
     estimate = predictor.estimate(kernels, coverage)
     found = tuple(
@@ -203,7 +203,7 @@ def _predict_one(
     )
 
 
-def _as_measured(graph: Graph, target: str, dtype: str) -> tuple[Graph, tuple[str, ...]]:
+def as_measured(graph: Graph, target: str, dtype: str) -> tuple[Graph, tuple[str, ...]]:
     """What to predict `graph` as on a target that was measured with float32 models run in `dtype`.
 
     And the doubt about it, where it was quantised or cast before it came here.
