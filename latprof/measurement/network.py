@@ -40,6 +40,7 @@ ROUNDS_TO_BE_SURE = 8  # fewer medians say nothing about how sure theirs is
 # Kernels are shorter than networks, and need more runs to be known as well.
 _PLAIN, _PROFILED, _CANARY = 0.35, 0.50, 0.15
 _MOST_SETTLING_RUNS, _SETTLED_MS = 6, 120.0
+_CANARY_SETTLING_RUNS = 4
 
 
 @dataclass(frozen=True)
@@ -236,9 +237,9 @@ def _canary(canary: Session | None, effort: Effort, clock_ns: Clock) -> tuple[fl
     """A few runs of the canary: enough for a median, and few beside the rest."""
     if canary is None:
         return ()
-    time_block_ms(canary.run, 1, clock_ns)  # finds the caches full of something else
-    first_ms = time_block_ms(canary.run, 1, clock_ns)
-    more = max(2, effort.runs(first_ms, _CANARY) - 2)
+    # They find the caches full of something else; see `settling_runs`. Six would be dear.
+    run_ms = [time_block_ms(canary.run, 1, clock_ns) for _ in range(_CANARY_SETTLING_RUNS)][-1]
+    more = max(2, effort.runs(run_ms, _CANARY) - _CANARY_SETTLING_RUNS)
     return _timed(canary, 0, more, 1, clock_ns)
 
 
