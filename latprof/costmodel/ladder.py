@@ -2,54 +2,34 @@
 
 What is learned from noisy times can say otherwise here and there. A kernel's answer is therefore
 the largest of its own and those of the smaller kernels below it: those reached by halving the
-batch, the resolution, and the channels to a count of the same remainder, any of them several
-times.
+batch, the resolution, and the channels to a count of the same remainder, any of them as often as
+it goes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import product
 
 import numpy as np
 
 from latprof.costmodel.columns import Array, Columns, take
 
 TILE = 32  # channels keep their remainder by this
-STEPS = 3  # halvings below a kernel, over all axes together
-Steps = tuple[int, int, int, int]  # halvings of batch, pixels, input and output channels
 _Halved = tuple[Columns, Array]
 _CONVOLUTIONS = ("conv", "pointwise", "depthwise", "grouped", "conv_transpose")
 
 
-def smaller(columns: Columns, steps: Steps) -> tuple[Columns, Array]:
-    """Kernels so many halvings smaller in batch, pixels, input and output channels.
+def halved(columns: Columns, axis: str) -> tuple[Columns, Array]:
+    """Kernels half as large along one of `AXES`.
 
     Returns
     -------
     columns : mapping of str to ndarray
-        Of those kernels that can be halved so often.
-    origin : ndarray of int
-        Which kernel each comes from.
+        Of those kernels that can be halved.
+    kept : ndarray of shape (n,), bool
+        Which these are.
     """
-    found: Columns = dict(columns)
-    origin = np.arange(len(columns["op"]))
-    for halve, times in zip((_batch, _pixels, _in_channels, _out_channels), steps, strict=True):
-        for _ in range(times):
-            found, kept = halve(found)
-            origin = origin[kept]
-            if not len(origin):
-                return found, origin
-    return found, origin
-
-
-def all_steps() -> list[Steps]:
-    """Every way to take 1 to `STEPS` halvings, the fewest first."""
-    few = range(STEPS + 1)
-    every = [
-        (b, p, i, o) for b, p, i, o in product(few, few, few, few) if 0 < b + p + i + o <= STEPS
-    ]
-    return sorted(every, key=sum)
+    return _HALVE[axis](columns)
 
 
 def _scaled(
@@ -125,6 +105,15 @@ def _out_channels(columns: Columns) -> _Halved:
     return found, kept
 
 
+_HALVE = {
+    "batch": _batch,
+    "pixels": _pixels,
+    "in_channels": _in_channels,
+    "out_channels": _out_channels,
+}
+AXES = tuple(_HALVE)
+
+
 def raised(
     columns: Columns,
     latency_ms: Array,
@@ -141,15 +130,33 @@ def raised(
     law_ms, answer_ms : function of columns
         The law alone, which is cheap, and the whole answer.
     most_over_law : float
-        No answer is more than this times the law: what cannot matter is not worked out.
+        No answer is more than this times the law. The law falls from rung to rung, so that below
+        a kernel that cannot matter none can.
     """
-    latency_ms = latency_ms.copy()
-    for steps in all_steps():
-        below, origin = smaller(columns, steps)
-        if not len(origin):
-            continue
-        possible = law_ms(below) * most_over_law > latency_ms[origin]
-        if possible.any():
-            answers = answer_ms(take(below, possible))
-            np.maximum.at(latency_ms, origin[possible], answers)
-    return latency_ms
+    found: list[tuple[Columns, Array]] = []
+    # Rungs by the axis halved last: halving these in their order reaches each kernel just once.
+    rungs = {AXES[0]: (columns, np.arange(len(latency_ms)))}
+    while rungs:
+        below: dict[str, list[tuple[Columns, Array]]] = {}
+        for last, (above, origin) in rungs.items():
+            for axis in AXES[AXES.index(last) :]:
+                half, kept = halved(above, axis)
+                whose = origin[kept]
+                if len(whose):
+                    matters = law_ms(half) * most_over_law > latency_ms[whose]
+                    if matters.any():
+                        below.setdefault(axis, []).append((take(half, matters), whose[matters]))
+        rungs = {axis: _together(parts) for axis, parts in below.items()}
+        found += rungs.values()
+    if not found:
+        return latency_ms
+    together, origin = _together(found)
+    raised_ms = latency_ms.copy()
+    np.maximum.at(raised_ms, origin, answer_ms(together))
+    return raised_ms
+
+
+def _together(parts: list[tuple[Columns, Array]]) -> tuple[Columns, Array]:
+    names = parts[0][0]
+    columns = {name: np.concatenate([part[name] for part, _ in parts]) for name in names}
+    return columns, np.concatenate([origin for _, origin in parts])

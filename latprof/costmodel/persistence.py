@@ -57,6 +57,10 @@ _ARRAYS = {
 }
 
 
+_MOST_LOADED = 8
+_LOADED: dict[Path, tuple[tuple[int, int], Predictor]] = {}  # by path: its version, and what it is
+
+
 def model_path(device: str, target: str) -> Path:
     """Where the fitted predictor of a target is kept."""
     folder = home() / "models" / checked_name("device", device)
@@ -123,7 +127,7 @@ def save(predictor: Predictor) -> Path:
 
 
 def load(device: str, target: str) -> Predictor:
-    """The fitted predictor of a target.
+    """The fitted predictor of a target; read once, unless its file changes.
 
     Raises
     ------
@@ -136,12 +140,20 @@ def load(device: str, target: str) -> Predictor:
             f"no cost model has been fitted for {device}/{target}. Run `latprof fit "
             f"{device}/{target}`."
         )
+    status = path.stat()
+    version = (status.st_mtime_ns, status.st_size)
+    if path in _LOADED and _LOADED[path][0] == version:
+        return _LOADED[path][1]
     try:
-        return _build(*_audited(path))
+        predictor = _build(*_audited(path))
     except CostModelError:
         raise
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError) as error:
         raise _broken(path, repr(error)) from error
+    if len(_LOADED) >= _MOST_LOADED:
+        _LOADED.clear()
+    _LOADED[path] = (version, predictor)
+    return predictor
 
 
 def _audited(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:

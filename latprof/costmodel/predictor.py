@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from latprof.costmodel.columns import BEFORE_OCTAVE, NETWORK_OCTAVE, Array, columns_of, context
-from latprof.costmodel.coverage import BOUND, INTERPOLATED
+from latprof.costmodel.coverage import BASES, BOUND, INTERPOLATED
 from latprof.costmodel.interval import causes, conformal_quantile
 from latprof.costmodel.model import CostModel
 from latprof.errors import CostModelError
 from latprof.kernel import Kernel
 
-MOST_REMEMBERED = 200_000  # kernels whose times are kept; each takes about 1 kB with its key
+MOST_REMEMBERED = 100_000  # kernels whose times are kept; each takes about 1 kB with its key
 _Answer = tuple[float, float, int]  # latency, bound, basis
 
 
@@ -32,6 +32,8 @@ class Estimate:
     basis : ndarray of shape (n_kernels,), int
         Index into `latprof.costmodel.coverage.BASES`.
     overhead_ms : float
+    basis_fractions : tuple of float
+        Share of the time of the kernels by basis.
     """
 
     latency_ms: float
@@ -41,6 +43,7 @@ class Estimate:
     bound_ms: Array
     basis: Array
     overhead_ms: float
+    basis_fractions: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,12 @@ class Predictor:
         total = np.add.reduceat(kernel_ms, starts) + self.run_ms
         expected = causes(kernel_ms, basis > INTERPOLATED, starts, self.run_ms) @ self.expected
         reach = expected * self._quantile(coverage)
-        unknown = np.add.reduceat(np.where(basis == BOUND, kernel_ms, 0.0), starts)
+        by_basis = [
+            np.add.reduceat(np.where(basis == number, kernel_ms, 0.0), starts)
+            for number in range(len(BASES))
+        ]
+        fractions = (np.array(by_basis) / np.sum(by_basis, axis=0)).T.tolist()
+        unknown = by_basis[BOUND]
         # A bound says how fast a kernel cannot be beaten, not how slow it is: above it, anything
         # up to the worst efficiency seen in the table is possible.
         low = total * np.exp(-reach)
@@ -120,6 +128,7 @@ class Predictor:
                 bound_ms=bound[start:end],
                 basis=basis[start:end],
                 overhead_ms=self.run_ms,
+                basis_fractions=tuple(fractions[i]),
             )
             for i, (start, end) in enumerate(zip(starts, starts + sizes, strict=True))
         ]

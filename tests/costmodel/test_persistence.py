@@ -11,15 +11,14 @@ import numpy as np
 import pytest
 
 from latprof.costmodel.persistence import load, model_path, save
-from latprof.costmodel.validation import fit_predictor
 from latprof.errors import BadReference, CostModelError
 from latprof.fusion import fuse
 from latprof.sampling import draw_network
 
 
-@pytest.fixture(scope="module")
-def predictor(small_table):
-    return fit_predictor(small_table(40))[0]
+@pytest.fixture
+def predictor(small_predictor):
+    return small_predictor
 
 
 @pytest.fixture
