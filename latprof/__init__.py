@@ -23,6 +23,7 @@ __all__ = [
     "fit",
     "measure",
     "predict",
+    "predict_many",
     "profile",
     "read",
     "register",
@@ -40,13 +41,14 @@ _NAMES = {
     "fit": "latprof.api",
     "measure": "latprof.api",
     "predict": "latprof.api",
+    "predict_many": "latprof.api",
     "profile": "latprof.api",
     "read": "latprof.api",
     "register": "latprof.ops",
 }
 
 if TYPE_CHECKING:
-    from latprof.api import count, fit, measure, predict, profile, read
+    from latprof.api import count, fit, measure, predict, predict_many, profile, read
     from latprof.costmodel import CostModel
     from latprof.errors import LatprofError
     from latprof.graph import Graph

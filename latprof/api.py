@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from latprof.account import Count
     from latprof.costmodel.predictor import Predictor
     from latprof.costmodel.validation import Accuracy
+    from latprof.kernel import Kernel
     from latprof.measurement.sweep import Progress
-    from latprof.prediction import Predictions
+    from latprof.prediction import Latency, Predictions
     from latprof.profiling import Profile
 
 Inputs = str | Sequence[int] | Sequence["str | Sequence[int]"] | None
@@ -98,6 +99,15 @@ def predict(
     from latprof import prediction
 
     return prediction.predict(read(model, inputs, trust=trust, arch=arch), device, **settings)
+
+
+def predict_many(
+    graphs: Iterable[Graph | Sequence[Kernel]], device: str = "host", **settings: Any
+) -> Iterator[Latency]:
+    """Predict many captured graphs as they come; settings as in `latprof.prediction`."""
+    from latprof import prediction
+
+    return prediction.predict_many(graphs, device, **settings)
 
 
 def count(

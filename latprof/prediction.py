@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 from latprof.answers import Answer, heading, shares
 from latprof.costmodel.coverage import BASES
@@ -16,10 +17,14 @@ from latprof.fusion import fuse
 from latprof.graph import Graph
 from latprof.kernel import Kernel, labels
 from latprof.measurement.environment import MACHINE, describe_machine, differences
+from latprof.remembered import remembered
 from latprof.tables import HOST, Target, resolve
 from latprof.units import format_percent
 
+T = TypeVar("T")
+
 COVERAGE = 0.9
+_TOGETHER = 256  # graphs whose new kernels are worked out at once
 _MUCH_EXTRAPOLATED = 0.1
 _SHORT_MS = 1.0
 _POOR = ("D", "F")  # grades of tables that predictions should not be trusted from
@@ -151,7 +156,7 @@ def predict(
         If a device is unknown, or no cost model has been fitted for it.
     """
     asked = [devices] if isinstance(devices, str) else list(devices)
-    facts = count(graph)
+    facts = remembered(graph, "facts", lambda: count(graph))
     found = []
     for reference in asked:
         device, target = resolve(reference)
@@ -165,7 +170,7 @@ def _predict_one(
 ) -> Prediction:
     target = Target.parse(predictor.target)
     network, other = as_measured(graph, predictor.target, target.dtype)
-    kernels = fuse(network, target.runtime, target.dtype)
+    kernels = _fused(network, target)
     estimate = predictor.estimate(kernels, coverage)
     found = tuple(
         KernelPrediction(label, kernel, float(ms), float(bound), BASES[basis])
@@ -221,6 +226,87 @@ def as_measured(graph: Graph, target: str, dtype: str) -> tuple[Graph, tuple[str
         return stands_for, (doubt,)
     measured = "float32 alone" if dtype == "fp32" else f"{dtype} models made from float32 ones"
     return graph, (f"{said}, and {target} was measured with {measured}: the latency is a guess",)
+
+
+def _fused(graph: Graph, target: Target) -> tuple[Kernel, ...]:
+    key = (target.runtime, target.dtype)
+    return remembered(graph, key, lambda: fuse(graph, *key))
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """One graph's latency, for those who ask about a great many.
+
+    Parameters
+    ----------
+    name : str
+        Of the graph; empty for kernels.
+    latency_ms, low_ms, high_ms : float
+        As in `Prediction`.
+    basis : dict
+        Share of the time that is measured, interpolated, extrapolated and bounded.
+    """
+
+    name: str
+    latency_ms: float
+    low_ms: float
+    high_ms: float
+    basis: dict[str, float]
+
+
+def predict_many(
+    graphs: Iterable[Graph | Sequence[Kernel]], device: str, *, coverage: float = COVERAGE
+) -> Iterator[Latency]:
+    """Predict the latency of many graphs, one after another as they come.
+
+    A kernel that many graphs share is worked out once, and what is new is worked out together.
+    Nothing is kept of a graph that has been answered, so that a million take no more memory than
+    a thousand.
+
+    Parameters
+    ----------
+    graphs : iterable of Graph, or of the kernels of one
+        Kernels as `latprof.fusion.fuse` gives them for the target's runtime: working these out
+        takes far longer than predicting them, and a search that knows them can leave it out.
+    device : str
+        A device or one target of it.
+    coverage : float, default=0.9
+
+    Yields
+    ------
+    latency : Latency
+        In the order of `graphs`.
+
+    Raises
+    ------
+    UnknownName, TableError, CostModelError
+        If the device is unknown, or no cost model has been fitted for it.
+    """
+    predictor = load(*resolve(device))
+    target = Target.parse(predictor.target)
+    for some in _chunks(graphs):
+        kernels = [
+            _launched(one, predictor.target, target) if isinstance(one, Graph) else one
+            for one in some
+        ]
+        for one, estimate in zip(some, predictor.estimate_many(kernels, coverage), strict=True):
+            yield Latency(
+                name=one.name if isinstance(one, Graph) else "",
+                latency_ms=estimate.latency_ms,
+                low_ms=estimate.low_ms,
+                high_ms=estimate.high_ms,
+                basis=dict(zip(BASES, estimate.basis_fractions, strict=True)),
+            )
+
+
+def _launched(graph: Graph, name: str, target: Target) -> tuple[Kernel, ...]:
+    return fuse(as_measured(graph, name, target.dtype)[0], target.runtime, target.dtype)
+
+
+def _chunks(graphs: Iterable[T]) -> Iterator[list[T]]:
+    waiting = iter(graphs)
+    while some := list(islice(waiting, _TOGETHER)):
+        yield some
 
 
 def _other_machine(predictor: Predictor) -> tuple[str, ...]:

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from latprof.costmodel.columns import Columns
-from latprof.costmodel.roofline import Roofline
+from latprof.costmodel.columns import BEFORE_OCTAVE, NETWORK_OCTAVE, Columns
 
 Matrix = np.ndarray[Any, Any]
 
-# Families have an estimator each: their times follow different rules.
+# Families have estimators each: their times follow different rules.
 FAMILIES = {
     "dense": ("conv", "pointwise", "grouped", "conv_transpose"),
     "depthwise": ("depthwise",),
@@ -22,7 +21,7 @@ OTHER = "memory"  # everything that mostly moves bytes
 FAMILY_NAMES = (*FAMILIES, OTHER)
 
 BLOCKS = (4, 8, 16, 32)  # channel counts that vector units and layouts like
-LAYOUTS = ("nchw", "blocked", "from_plain")
+TILES = (6, 16)  # pixels of a row that a kernel takes at once
 
 
 def family_of(op: str) -> str:
@@ -30,105 +29,127 @@ def family_of(op: str) -> str:
     return next((family for family, ops in FAMILIES.items() if op in ops), OTHER)
 
 
-def feature_names(ops: Sequence[str], activations: Sequence[str]) -> list[str]:
-    """Names of the columns of `feature_matrix`, in order."""
+def number_names() -> list[str]:
+    """Names of the columns of `feature_matrix` that are numbers; they come first."""
     return [
         *_NUMBERS,
         *(f"{side}_channels_waste_{block}" for side in ("in", "out") for block in BLOCKS),
-        *(f"layout={layout}" for layout in LAYOUTS),
+        *(f"out_width_waste_{tile}" for tile in TILES),
+    ]
+
+
+def feature_names(
+    ops: Sequence[str],
+    activations: Sequence[str],
+    layouts: Sequence[str],
+    dtypes: Sequence[str],
+) -> list[str]:
+    """Names of the columns of `feature_matrix`, in order."""
+    return [
+        *number_names(),
+        *(f"dtype={dtype}" for dtype in dtypes),
+        *(f"layout={layout}" for layout in layouts),
         *(f"activation={name}" for name in activations),
         *(f"op={name}" for name in ops),
     ]
 
 
 def feature_matrix(
-    columns: Columns, roofline: Roofline, ops: Sequence[str], activations: Sequence[str]
+    columns: Columns,
+    law_ms: Matrix,
+    ops: Sequence[str],
+    activations: Sequence[str],
+    layouts: Sequence[str],
+    dtypes: Sequence[str],
 ) -> Matrix:
     """Features of each kernel.
 
     Parameters
     ----------
     columns : mapping of str to ndarray of shape (n,)
-    roofline : Roofline
-    ops, activations : sequence of str
+    law_ms : ndarray of shape (n,)
+        What the law of times says.
+    ops, activations, layouts, dtypes : sequence of str
         Those the model knows; an unknown one has zeros in all their columns.
 
     Returns
     -------
-    features : ndarray of shape (n, len(feature_names(ops, activations)))
+    features : ndarray of shape (n, len(feature_names(ops, activations, layouts, dtypes)))
     """
-    numbers = _numbers(columns, roofline)
+    numbers = _numbers(columns, law_ms)
     parts = [numbers[name] for name in _NUMBERS]
-    for side in ("in", "out"):
-        channels = columns[f"{side}_channels"]
-        parts += [np.ceil(channels / block) * block / channels for block in BLOCKS]
-    parts += [columns["layout"] == layout for layout in LAYOUTS]
+    parts += [_waste(columns[f"{s}_channels"], b) for s in ("in", "out") for b in BLOCKS]
+    parts += [_waste(columns["out_width"], tile) for tile in TILES]
+    parts += [columns["dtype"] == dtype for dtype in dtypes]
+    parts += [columns["layout"] == layout for layout in layouts]
     parts += [columns["activation"] == name for name in activations]
     parts += [columns["op"] == name for name in ops]
-    return np.column_stack([np.asarray(part, dtype=np.float64) for part in parts])
+    matrix = np.empty((len(columns["op"]), len(parts)))
+    for position, part in enumerate(parts):
+        matrix[:, position] = part
+    return matrix
 
 
 _NUMBERS = (
+    "log_law_ms",
     "log_macs",
     "log_elementwise_ops",
-    "log_bytes_read",
+    "log_activation_bytes",
     "log_bytes_written",
     "log_weight_bytes",
-    "log_activation_bytes",
-    "log_intensity",
-    "log_bound_ms",
-    "log_network_bytes",
-    "batch",
-    "log_in_channels",
-    "log_out_channels",
+    "log_bytes_moved",
+    NETWORK_OCTAVE,
+    BEFORE_OCTAVE,
+    "log_batch",
     "log_in_per_group",
     "log_out_per_group",
-    "groups",
+    "log_groups",
     "log_in_pixels",
     "log_out_pixels",
-    "in_width",
-    "out_width",
-    "out_height",
-    "kernel_height",
+    "log_out_width",
+    "log_out_height",
+    "log_kernel_pixels",
     "kernel_width",
-    "kernel_pixels",
     "stride_height",
-    "stride_width",
-    "dilation",
+    "log_dilation",
     "operands",
     "residual",
     "inplace",
-    "out_width_tail_6",
-    "out_width_tail_16",
 )
 
 
-def _numbers(columns: Columns, roofline: Roofline) -> dict[str, Matrix]:
+def _waste(size: Matrix, block: int) -> Matrix:
+    """Octaves of work that whole blocks add."""
+    size = np.maximum(size, 1.0)
+    return np.log2(np.ceil(size / block) * block / size)
+
+
+def _log(value: Matrix) -> Matrix:
+    return np.log2(np.maximum(value, 1.0))
+
+
+def _numbers(columns: Columns, law_ms: Matrix) -> dict[str, Matrix]:
     c = columns
-    log = np.log2
     read, written = c["bytes_read"], c["bytes_written"]
-    pixels_in, pixels_out = c["in_height"] * c["in_width"], c["out_height"] * c["out_width"]
-    plain = ("batch", "groups", "in_width", "out_width", "out_height", "kernel_height",
-             "kernel_width", "stride_height", "stride_width", "dilation", "operands", "residual",
-             "inplace")  # fmt: skip
+    plain = (NETWORK_OCTAVE, BEFORE_OCTAVE, "kernel_width", "stride_height", "operands",
+             "residual", "inplace")  # fmt: skip
     return {
-        "log_macs": log(c["macs"] + 1),
-        "log_elementwise_ops": log(c["elementwise_ops"] + 1),
-        "log_bytes_read": log(read + 1),
-        "log_bytes_written": log(written + 1),
-        "log_weight_bytes": log(c["weight_bytes"] + 1),
-        "log_activation_bytes": log(np.maximum(read - c["weight_bytes"], 0) + written + 1),
-        "log_intensity": log((c["macs"] + 1) / (read + written + 1)),
-        "log_bound_ms": log(roofline.bound_ms(c)),
-        "log_network_bytes": log(c["network_bytes"] + 1),
-        "log_in_channels": log(c["in_channels"]),
-        "log_out_channels": log(c["out_channels"]),
-        "log_in_per_group": log(np.maximum(c["in_channels"] / c["groups"], 1)),
-        "log_out_per_group": log(np.maximum(c["out_channels"] / c["groups"], 1)),
-        "log_in_pixels": log(pixels_in),
-        "log_out_pixels": log(pixels_out),
-        "kernel_pixels": c["kernel_height"] * c["kernel_width"],
-        "out_width_tail_6": c["out_width"] % 6,
-        "out_width_tail_16": c["out_width"] % 16,
+        "log_law_ms": np.log2(law_ms),
+        "log_macs": _log(c["macs"]),
+        "log_elementwise_ops": _log(c["elementwise_ops"]),
+        "log_activation_bytes": _log(read - c["weight_bytes"]),
+        "log_bytes_written": _log(written),
+        "log_weight_bytes": _log(c["weight_bytes"]),
+        "log_bytes_moved": _log(read + written),
+        "log_batch": _log(c["batch"]),
+        "log_in_per_group": _log(c["in_channels"] / np.maximum(c["groups"], 1)),
+        "log_out_per_group": _log(c["out_channels"] / np.maximum(c["groups"], 1)),
+        "log_groups": _log(c["groups"]),
+        "log_in_pixels": _log(c["in_height"] * c["in_width"]),
+        "log_out_pixels": _log(c["batch"] * c["out_height"] * c["out_width"]),
+        "log_out_width": _log(c["out_width"]),
+        "log_out_height": _log(c["out_height"]),
+        "log_kernel_pixels": _log(c["kernel_height"] * c["kernel_width"]),
+        "log_dilation": _log(c["dilation"]),
         **{name: c[name] for name in plain},
     }

@@ -1,17 +1,27 @@
-"""How wide an answer must be: split-conformal intervals on the end-to-end latency."""
+"""How wide an answer must be: conformal intervals on the end-to-end latency.
+
+An error is expected to be smaller for a network of many kernels, whose errors partly cancel, than
+for one that a single kernel decides; and larger where kernels lie far from those measured. Each
+held-out error is divided by what was to be expected of its network; the quantile of those scores,
+times what is to be expected of a new one, is how far its interval reaches.
+
+References
+----------
+Lei et al., Distribution-free predictive inference for regression, arXiv 1604.04173, 5.2 (locally
+weighted conformal inference).
+"""
 
 from __future__ import annotations
 
 from itertools import count
-from typing import Any
 
 import numpy as np
 
+from latprof.costmodel.columns import Array
 from latprof.errors import CostModelError
 
-Array = np.ndarray[Any, Any]
-
-FEWEST_ALIKE = 60
+CAUSES = 4
+_LEAST_SHARE = 0.25  # of the mean error: what even the easiest network is expected to miss
 
 
 def conformal_quantile(scores: Array, coverage: float) -> float:
@@ -43,31 +53,43 @@ def conformal_quantile(scores: Array, coverage: float) -> float:
     return float(np.sort(scores)[rank - 1])
 
 
-def nearest(held_out_ms: Array, latency_ms: float) -> Array:
-    """Which held-out networks to judge an answer by: those nearest to it in latency.
-
-    Short networks are harder to predict, so that one quantile for all would be too narrow for
-    them and too wide for the rest. A third of the networks, but no fewer than `FEWEST_ALIKE`.
-
-    Returns
-    -------
-    chosen : ndarray of int
-        Positions in `held_out_ms`.
-    """
-    count = max(FEWEST_ALIKE, len(held_out_ms) // 3)
-    distance = np.abs(np.log(held_out_ms / latency_ms))
-    return np.argsort(distance, kind="stable")[:count]
-
-
 def _rank(scores: int, coverage: float) -> int:
     # Without the tiny step back, 10 · 0.9 could round up to 10.
     return int(np.ceil((scores + 1) * coverage - 1e-9))
 
 
-def doubt_scale(extrapolated_fraction: Array | float) -> Array:
-    """How much wider than usual an answer is, given the share of its time that is extrapolated.
+def causes(kernel_ms: Array, doubtful: Array, starts: Array, run_ms: float) -> Array:
+    """What makes the error of each network large, shape (n_networks, 4).
 
-    Twice as wide when all of it is; the scores that calibrate the interval are divided by the
-    same scale, so that it costs no coverage.
+    A constant, for what all kernels share; the root of Σ share², for errors that cancel; the
+    share of the time that is extrapolated or only bounded; the share that belongs to no kernel.
+
+    Parameters
+    ----------
+    kernel_ms : ndarray of shape (n_kernels,)
+        Kernels of one network after another; none is empty.
+    doubtful : ndarray of shape (n_kernels,), bool
+    starts : ndarray of shape (n_networks,), int
+        Position of each network's first kernel.
+    run_ms : float
     """
-    return 1.0 + np.asarray(extrapolated_fraction)
+    total = np.add.reduceat(kernel_ms, starts) + run_ms
+    uneven = np.sqrt(np.add.reduceat(kernel_ms**2, starts)) / total
+    outside = np.add.reduceat(np.where(doubtful, kernel_ms, 0.0), starts) / total
+    return np.column_stack([np.ones(len(total)), uneven, outside, run_ms / total])
+
+
+def fit_expected(reasons: Array, errors: Array) -> Array:
+    """Coefficients of `causes` that give the expected error, none negative, shape (4,).
+
+    Parameters
+    ----------
+    reasons : ndarray of shape (n_networks, 4)
+    errors : ndarray of shape (n_networks,)
+        |log(measured / predicted)| of networks held out.
+    """
+    from latprof.costmodel.fitting import fit_line
+
+    coefficients = fit_line(reasons, errors)
+    coefficients[0] = max(coefficients[0], _LEAST_SHARE * float(errors.mean()), 1e-4)
+    return coefficients

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from latprof.costmodel.columns import columns_of
-from latprof.costmodel.coverage import EXTRAPOLATED
-from latprof.costmodel.interval import doubt_scale
+from latprof.costmodel.columns import Array, columns_of, take
+from latprof.costmodel.coverage import INTERPOLATED, disagreement
+from latprof.costmodel.fitting import fit_positive
+from latprof.costmodel.interval import causes, fit_expected
 from latprof.costmodel.model import CostModel
 from latprof.costmodel.predictor import Predictor
 from latprof.errors import CostModelError
@@ -19,10 +20,9 @@ from latprof.tables import DeviceTable
 if TYPE_CHECKING:
     import pandas as pd
 
-Array = np.ndarray[Any, Any]
-
 FOLDS = 5
 FEWEST_NETWORKS = 20
+_SURE, _LEAST_TRUST = 0.03, 0.05  # times are seldom better known, and never quite useless
 _REFUSED = "F"  # grade of a table that nothing is learned from
 
 
@@ -80,26 +80,71 @@ def fit_predictor(
     model = model or CostModel()
     kernels = table.kernels.reset_index(drop=True)
     measured = table.networks.set_index("network")["latency_ms"]
-    names = sorted(set(kernels["network"]) & set(measured.index))
+    kernels = kernels[kernels["network"].isin(measured.index)]
+    kernels = kernels.sort_values("network", kind="stable").reset_index(drop=True)
+    names, starts = np.unique(kernels["network"].to_numpy(dtype=str), return_index=True)
     if len(names) < FEWEST_NETWORKS:
         raise CostModelError(
             f"{table.device}/{table.target} holds {len(names)} networks; at least "
             f"{FEWEST_NETWORKS} are needed to fit and to judge. Run `latprof measure --time 3min`."
         )
-    run_ms = float(table.facts.get("calibration", {}).get("run_ms", 0.0))
-    held_out, basis = _held_out(kernels, names, model)
-    totals = _totals(kernels, held_out, names) + run_ms
-    truth = measured.loc[names].to_numpy(dtype=float)
-    factor = float(np.median((truth - run_ms) / (totals - run_ms)))
-    totals = (totals - run_ms) * factor + run_ms
-    doubtful = _totals(kernels, held_out * (basis == EXTRAPOLATED), names) * factor / totals
-    scores = np.abs(np.log(truth / totals)) / doubt_scale(doubtful)
     times = kernels["latency_ms"].to_numpy(dtype=float)
+    weights = trust(kernels)
+    held_out, basis = _held_out(kernels, times, weights, names, model)
+    truth = measured.loc[names].to_numpy(dtype=float)
+    sizes = np.diff(np.append(starts, len(kernels)))
+    predicted = np.add.reduceat(held_out, starts)
+    sums = np.add.reduceat(times, starts)
+    run_ms, call_ms, factor = reconcile(truth, sums, predicted, sizes)
+    kernel_ms = held_out * factor + call_ms
+    totals = np.add.reduceat(kernel_ms, starts) + run_ms
+    reasons = causes(kernel_ms, basis > INTERPOLATED, starts, run_ms)
+    errors = np.abs(np.log(truth / totals))
+    expected = fit_expected(reasons, errors)
     accuracy = _accuracy(totals / truth - 1, held_out, times)
-    fitted = CostModel(**model.get_params()).fit(kernels, times)
-    facts = _facts(table, accuracy)
-    predictor = Predictor(table.device, table.target, fitted, run_ms, factor, totals, scores, facts)
+    fitted = CostModel(**model.get_params()).fit(kernels, times, weights)
+    predictor = Predictor(
+        device=table.device,
+        target=table.target,
+        model=fitted,
+        run_ms=run_ms,
+        call_ms=call_ms,
+        factor=factor,
+        expected=expected,
+        scores=errors / (reasons @ expected),
+        facts=_facts(table, accuracy, disagreement(columns_of(kernels), times)),
+    )
     return predictor, accuracy
+
+
+def trust(kernels: pd.DataFrame) -> Array:
+    """How far to trust each measured kernel, from how sure its time is; 1 for the best."""
+    uncertain = kernels["uncertainty_fraction"].to_numpy(dtype=float) / 2
+    return np.clip(_SURE**2 / (_SURE**2 + uncertain**2), _LEAST_TRUST, 1.0)
+
+
+def reconcile(
+    end_to_end_ms: Array, sums_ms: Array, predicted_ms: Array, kernels: Array
+) -> tuple[float, float, float]:
+    """What a run, each kernel and each millisecond of kernels cost, end to end.
+
+    Costs come from runs without the profiler and the measured kernels of the same networks. What
+    the estimators miss in the median network is made good by the factor.
+
+    Parameters
+    ----------
+    end_to_end_ms, sums_ms, predicted_ms : ndarray of shape (n_networks,)
+        Measured end to end, the sum of the measured kernels, and of those predicted.
+    kernels : ndarray of shape (n_networks,), int
+
+    Returns
+    -------
+    run_ms, call_ms, factor : float
+    """
+    quantities = np.column_stack([np.ones(len(sums_ms)), kernels, sums_ms])
+    run_ms, call_ms, _ = map(float, fit_positive(quantities, end_to_end_ms))
+    rest = end_to_end_ms - run_ms - call_ms * kernels
+    return run_ms, call_ms, float(np.median(rest / predicted_ms))
 
 
 def _check_grade(table: DeviceTable) -> None:
@@ -114,23 +159,20 @@ def _check_grade(table: DeviceTable) -> None:
     )
 
 
-def _held_out(kernels: pd.DataFrame, names: list[str], model: CostModel) -> tuple[Array, Array]:
+def _held_out(
+    kernels: pd.DataFrame, times: Array, weights: Array, names: Array, model: CostModel
+) -> tuple[Array, Array]:
     """Latency and basis of every kernel, by models that have not seen its network."""
     order = np.random.default_rng(0).permutation(len(names))
     fold_of = {names[i]: position % FOLDS for position, i in enumerate(order)}
     folds = kernels["network"].map(fold_of).to_numpy()
-    times = kernels["latency_ms"].to_numpy(dtype=float)
     latency, basis = np.zeros(len(kernels)), np.zeros(len(kernels), dtype=int)
+    columns = columns_of(kernels)
     for fold in range(FOLDS):
         test = folds == fold
-        fitted = CostModel(**model.get_params()).fit(kernels[~test], times[~test])
-        latency[test], _, basis[test] = fitted.explain(columns_of(kernels[test]))
+        fitted = CostModel(**model.get_params()).fit(kernels[~test], times[~test], weights[~test])
+        latency[test], _, basis[test] = fitted.explain(take(columns, test))
     return latency, basis
-
-
-def _totals(kernels: pd.DataFrame, values: Array, names: list[str]) -> Array:
-    sums = kernels.assign(value=values).groupby("network")["value"].sum()
-    return np.asarray(sums.loc[names], dtype=float)
 
 
 def _accuracy(error: Array, held_out: Array, times: Array) -> Accuracy:
@@ -147,7 +189,7 @@ def _accuracy(error: Array, held_out: Array, times: Array) -> Accuracy:
     )
 
 
-def _facts(table: DeviceTable, accuracy: Accuracy) -> dict[str, Any]:
+def _facts(table: DeviceTable, accuracy: Accuracy, alike: Mapping[str, float]) -> dict[str, Any]:
     kept: Mapping[str, Any] = table.facts
     wanted = (
         "source", "how", "date", "latprof", "seconds", "environment", "calibration", "grade",
@@ -156,4 +198,5 @@ def _facts(table: DeviceTable, accuracy: Accuracy) -> dict[str, Any]:
     return {
         **{key: kept[key] for key in wanted if key in kept},
         "accuracy": asdict(accuracy),
+        "alike": dict(alike),
     }

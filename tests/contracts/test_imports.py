@@ -15,7 +15,7 @@ FLOORS = (
     ("errors", "__init__"),
     ("units", "graph", "kernel", "home"),
     ("ops", "zoo"),
-    ("builder", "counting"),
+    ("builder", "counting", "remembered"),
     ("frontends", "fusion", "sampling"),
     ("runtimes", "tables"),
     ("measurement", "costmodel"),

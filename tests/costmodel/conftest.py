@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from latprof.costmodel.predictor import Predictor
+from latprof.costmodel.validation import fit_predictor
 from latprof.fusion import fuse
 from latprof.kernel import COLUMNS, Kernel
 from latprof.sampling import draw_network
@@ -44,6 +46,11 @@ def _row(level: str, network: str, kernel: Kernel, latency_ms: float) -> dict[st
 @pytest.fixture(scope="session")
 def table() -> DeviceTable:
     return make_table(120)
+
+
+@pytest.fixture(scope="session")
+def small_predictor() -> Predictor:
+    return fit_predictor(make_table(40))[0]
 
 
 @pytest.fixture(scope="session")

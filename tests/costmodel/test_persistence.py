@@ -11,15 +11,14 @@ import numpy as np
 import pytest
 
 from latprof.costmodel.persistence import load, model_path, save
-from latprof.costmodel.validation import fit_predictor
 from latprof.errors import BadReference, CostModelError
 from latprof.fusion import fuse
 from latprof.sampling import draw_network
 
 
-@pytest.fixture(scope="module")
-def predictor(small_table):
-    return fit_predictor(small_table(40))[0]
+@pytest.fixture
+def predictor(small_predictor):
+    return small_predictor
 
 
 @pytest.fixture
@@ -109,7 +108,18 @@ def with_said(content: dict[str, bytes], said: object) -> dict[str, bytes]:
         ("format", "something else", "no cost model"),
         ("schema", 99, "schema 99"),
         ("features", ["log_macs"], "fit toy"),
-        ("covered_ops", {"conv": 5}, "ranges"),
+        ("covered_ops", {"conv": 5}, "operators"),
+        ("terms", ["launch"], "fit toy"),
+        ("law_ops", ["conv"], "law"),
+        ("octaves", {"conv float32 nchw": [[9.0, float("nan")]]}, "law"),
+        ("octaves", {"conv float32 nchw": [[9.0, 1e9]]}, "law"),
+        (
+            "roofline",
+            {"peak_macs_per_ms": 1.0, "level_bytes_per_ms": [1.0], "launch_ms": 1.0},
+            "roofline",
+        ),
+        ("factor", -1.0, "cannot be"),
+        ("factor", float("inf"), "cannot be"),
         ("families", {"magic": {"baseline": 0.0, "clip": [0, 1]}}, "unknown family"),
         ("params", {"depth": 3}, "Fit it again"),
         ("run_ms", "soon", "Fit it again"),
@@ -125,11 +135,15 @@ def test_a_forged_description_builds_nothing(saved, predictor, key, value, messa
 def test_entries_too_many_too_few_or_of_another_type_build_nothing(saved, predictor):
     content = entries(saved)
     family = next(iter(said_of(content)["families"]))
-    floats = as_npy(np.load(io.BytesIO(content[f"{family}.left.npy"])).astype(np.float64))
+    floats = as_npy(np.load(io.BytesIO(content[f"{family}.off_law.left.npy"])).astype(np.float64))
     for forged in (
         content | {"extra.npy": as_npy(np.zeros(3))},
         {name: data for name, data in content.items() if name != "scores.npy"},
-        content | {f"{family}.left.npy": floats},
+        content | {f"{family}.off_law.left.npy": floats},
+        content | {"expected.npy": as_npy(np.full(3, 0.1))},
+        content | {"expected.npy": as_npy(np.full(4, np.nan))},
+        content | {"law_shared.npy": as_npy(np.full(2, 0.1))},
+        content | {f"{family}.surface.scale.npy": as_npy(np.zeros(4))},
     ):
         rewrite(saved, forged)
         with pytest.raises(CostModelError):

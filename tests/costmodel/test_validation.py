@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from latprof.costmodel.interval import conformal_quantile, doubt_scale
+from latprof.costmodel.interval import causes, conformal_quantile, fit_expected
 from latprof.costmodel.validation import fit_predictor
 from latprof.errors import CostModelError
 from latprof.fusion import fuse
@@ -30,8 +30,20 @@ def test_the_quantile_covers_what_it_promises():
     assert 0.88 <= np.mean(held) <= 0.93
 
 
-def test_all_extrapolated_is_twice_as_doubtful():
-    assert doubt_scale(1.0) == 2 * doubt_scale(0.0)
+def test_causes_of_error_by_hand():
+    kernel_ms = np.array([1.0, 1.0, 1.0, 1.0, 3.0])
+    doubtful = np.array([False, False, False, True, True])
+    even, single = causes(kernel_ms, doubtful, np.array([0, 4]), run_ms=1.0)
+    assert even.tolist() == pytest.approx([1, 2 / 5, 1 / 5, 1 / 5])
+    assert single.tolist() == pytest.approx([1, 3 / 4, 3 / 4, 1 / 4])
+
+
+def test_an_error_is_expected_where_errors_were():
+    reasons = np.array([[1, 0.2, 0, 0.1], [1, 0.8, 0, 0.1], [1, 0.4, 0, 0.1], [1, 0.6, 1, 0.1]])
+    expected = fit_expected(reasons, 0.1 * reasons[:, 1] + 0.3 * reasons[:, 2])
+    assert expected[1] == pytest.approx(0.1, rel=0.5)
+    assert expected[2] == pytest.approx(0.3, rel=0.1)
+    assert expected[0] > 0  # no network is ever certain
 
 
 @pytest.fixture(scope="module")
