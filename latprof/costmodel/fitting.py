@@ -11,7 +11,7 @@ from latprof.costmodel.trees import Trees, from_sklearn
 
 Array = np.ndarray[Any, Any]
 
-# Chosen on held-out sampled networks (benchmarks/costmodels.py); broad optima, not fine-tuned.
+# Chosen on held-out sampled networks; broad optima, not fine-tuned.
 SETTINGS: Mapping[str, Any] = {
     "max_iter": 200,
     "learning_rate": 0.1,
